@@ -1,0 +1,1 @@
+"""What the upgrade earned: panel, gain, profit, report."""

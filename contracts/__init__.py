@@ -1,0 +1,1 @@
+"""The floor: the types and schemas that cross the walls between the rooms."""

@@ -1,0 +1,120 @@
+"""The batches that cross the walls, with the one schema of each."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from contracts.errors import ContractError
+
+TIME = pa.timestamp("us", tz="UTC")
+
+RAW_SCHEMA = pa.schema(
+    [
+        # the reading's number in order of arrival: unique, ascending over the life of the lake
+        pa.field("arrival", pa.int64(), nullable=False),
+        pa.field("tag", pa.string(), nullable=False),
+        pa.field("source_time", TIME),  # null: the source sent none that can be used
+        pa.field("received_time", TIME, nullable=False),
+        pa.field("value", pa.float64()),  # finite or null
+        pa.field("text", pa.string()),
+        pa.field("source_quality", pa.int8(), nullable=False),  # contracts.quality.Quality
+        pa.field("source_reasons", pa.int32(), nullable=False),  # bits of contracts.quality.Reason
+        pa.field("source_status", pa.string()),  # the source's own word for its quality
+        pa.field("gateway", pa.string()),
+        pa.field("epoch", pa.string()),
+        pa.field("seq", pa.int64()),
+        # A: gateway, epoch, seq; B: Sparkplug; C: source_time; D: none. See ingest/identity.py.
+        pa.field("identity", pa.string(), nullable=False),
+        pa.field("topic", pa.string(), nullable=False),
+    ]
+)
+
+CLEAN_SCHEMA = (
+    RAW_SCHEMA.append(pa.field("value_clean", pa.float64()))  # null: nothing trustworthy
+    .append(pa.field("quality", pa.int8(), nullable=False))
+    .append(pa.field("reasons", pa.int32(), nullable=False))
+)
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Readings as they were received, in order of arrival."""
+
+    table: pa.Table
+
+    def __post_init__(self) -> None:
+        _require(self.table, RAW_SCHEMA)
+
+
+@dataclass(frozen=True)
+class CleanBatch:
+    """Readings with their final verdicts, in order of arrival; `value` is untouched."""
+
+    table: pa.Table
+
+    def __post_init__(self) -> None:
+        _require(self.table, CLEAN_SCHEMA)
+
+
+class DeadLetter(NamedTuple):
+    """A message that could not be read, whole, with a reason code and words."""
+
+    position: int
+    topic: str
+    payload: bytes
+    reason: str
+    received_us: int
+    gateway: str
+
+
+class LedgerEntry(NamedTuple):
+    """What became of a gateway's messages: received = stored + duplicate + dead_letter.
+
+    `gateway` is "" for messages that name none. Counts are of messages.
+    """
+
+    gateway: str
+    received: int
+    stored: int
+    duplicate: int
+    dead_letter: int
+
+
+@dataclass(frozen=True)
+class RawCommit:
+    """All that one commit of ingest brings to the lake, whole or not at all."""
+
+    readings: RawBatch
+    dead_letters: tuple[DeadLetter, ...]
+    ledger: tuple[LedgerEntry, ...]
+    until_position: int  # the journal position after the last message in here
+    until_arrival: int  # the arrival number after the last reading in here
+    memory: bytes  # what ingest must remember to recognise duplicates
+
+    def __post_init__(self) -> None:
+        for entry in self.ledger:
+            if entry.received != entry.stored + entry.duplicate + entry.dead_letter:
+                raise ContractError(f"the ledger of gateway {entry.gateway!r} does not balance")
+
+
+@dataclass(frozen=True)
+class CleanCommit:
+    """All that one commit of the judge brings to the lake, whole or not at all."""
+
+    readings: CleanBatch
+    until_arrival: int  # every reading before it has been seen by the judge
+    memory: bytes  # what the judge remembers per tag, and the readings it still holds
+
+
+class Progress(NamedTuple):
+    """How far a writer has come, as of its last commit."""
+
+    position: int
+    arrival: int
+    memory: bytes | None
+
+
+def _require(table: pa.Table, schema: pa.Schema) -> None:
+    if not table.schema.equals(schema):
+        raise ContractError(f"a batch has the schema {table.schema}, not {schema}")

@@ -1,0 +1,1 @@
+"""The roof: wires the rooms, reads the configuration, offers the commands."""
