@@ -1,7 +1,9 @@
 """The batches that cross the walls, with the one schema of each."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -9,26 +11,26 @@ from contracts.errors import ContractError
 
 TIME = pa.timestamp("us", tz="UTC")
 
-RAW_SCHEMA = pa.schema(
-    [
-        # the reading's number in order of arrival: unique, ascending over the life of the lake
-        pa.field("arrival", pa.int64(), nullable=False),
-        pa.field("tag", pa.string(), nullable=False),
-        pa.field("source_time", TIME),  # null: the source sent none that can be used
-        pa.field("received_time", TIME, nullable=False),
-        pa.field("value", pa.float64()),  # finite or null
-        pa.field("text", pa.string()),
-        pa.field("source_quality", pa.int8(), nullable=False),  # contracts.quality.Quality
-        pa.field("source_reasons", pa.int32(), nullable=False),  # bits of contracts.quality.Reason
-        pa.field("source_status", pa.string()),  # the source's own word for its quality
-        pa.field("gateway", pa.string()),
-        pa.field("epoch", pa.string()),
-        pa.field("seq", pa.int64()),
-        # A: gateway, epoch, seq; B: Sparkplug; C: source_time; D: none. See ingest/identity.py.
-        pa.field("identity", pa.string(), nullable=False),
-        pa.field("topic", pa.string(), nullable=False),
-    ]
-)
+_RAW_FIELDS: list[pa.Field[Any]] = [
+    # the reading's number in order of arrival: unique, ascending over the life of the lake
+    pa.field("arrival", pa.int64(), nullable=False),
+    pa.field("tag", pa.string(), nullable=False),
+    pa.field("source_time", TIME),  # null: the source sent none that can be used
+    pa.field("received_time", TIME, nullable=False),
+    pa.field("value", pa.float64()),  # finite or null
+    pa.field("text", pa.string()),
+    pa.field("source_quality", pa.int8(), nullable=False),  # contracts.quality.Quality
+    pa.field("source_reasons", pa.int32(), nullable=False),  # bits of contracts.quality.Reason
+    pa.field("source_status", pa.string()),  # the source's own word for its quality
+    pa.field("gateway", pa.string()),
+    pa.field("epoch", pa.string()),
+    pa.field("seq", pa.int64()),
+    # A: gateway, epoch, seq; B: Sparkplug; C: source_time; D: none. See ingest/identity.py.
+    pa.field("identity", pa.string(), nullable=False),
+    pa.field("topic", pa.string(), nullable=False),
+]
+
+RAW_SCHEMA = pa.schema(_RAW_FIELDS)
 
 CLEAN_SCHEMA = (
     RAW_SCHEMA.append(pa.field("value_clean", pa.float64()))  # null: nothing trustworthy
