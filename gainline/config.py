@@ -1,0 +1,266 @@
+"""The configuration: one TOML file, overridden by the environment, checked key by key."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import msgspec
+
+from contracts.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "GAINLINE__"
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; a key that is not listed in it is an error."""
+
+
+class BrokerSection(Section, frozen=True):
+    """Where the messages come from."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    topics: tuple[str, ...] = ("#",)
+    client_id: str = "gainline-ingest"
+    username: str | None = None
+    password_file: str | None = None
+
+
+class IngestSection(Section, frozen=True):
+    """What is accepted, and how much may wait."""
+
+    journal_limit_mb: Count = 2048
+    payload_bytes_max: Count = 1024 * 1024
+    depth_max: Count = 32
+    fields_max: Count = 1000
+    string_bytes_max: Count = 4096
+    template: str = "{site}/{area}/{line}/{machine}/{metric}"
+    zone: str = "UTC"
+
+
+class StoreSection(Section, frozen=True):
+    """Where the lake is, and how often it commits."""
+
+    folder: str = "gainline-store"
+    commit_interval_s: Positive = 1.0
+
+
+class TagSection(Section, frozen=True):
+    """What the judge may assume of the tags that match a pattern; the first match counts."""
+
+    pattern: str
+    kind: str | None = None
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    sentinels: tuple[float, ...] = ()
+
+
+class CleanSection(Section, frozen=True):
+    """How long a verdict may wait for the readings that follow."""
+
+    max_delay_s: Positive = 15.0
+
+
+class PanelSection(Section, frozen=True):
+    """Which metrics say what a line has made, used and endured."""
+
+    good_count: str = "good_count"
+    energy_kwh: str = "energy_kwh"
+    material_kg: str = "material_kg"
+    state: str = "state"
+    covariates: tuple[str, ...] = ("product_mix", "ambient_c")
+    coverage_min: Fraction = 0.8
+
+
+class PricesSection(Section, frozen=True):
+    """Prices of what a good unit consumes, in one currency."""
+
+    currency: str = "EUR"
+    energy_per_kwh: NotNegative = 0.18
+    material_per_kg: NotNegative = 1.40
+    co2_kg_per_kwh: NotNegative = 0.38
+    co2_source: str = "set by the user"
+
+
+class EconomicsSection(Section, frozen=True):
+    """What a unit sells for and what the upgrade cost; for one year of the upgraded lines."""
+
+    price_per_unit: Positive = 20.0
+    fixed_cost_per_year: NotNegative = 0.0
+    investment: NotNegative = 0.0
+    running_cost_per_year: NotNegative = 0.0
+    demand_per_year: Positive | None = None
+    discount_rate: NotNegative = 0.08
+    horizon_years: Count = 10
+
+
+class GainSection(Section, frozen=True):
+    """How the gain is fitted."""
+
+    level: Fraction = 0.9
+    ramp_periods: Annotated[int, msgspec.Meta(ge=0)] = 0
+    anticipation_periods: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class UpgradeSection(Section, frozen=True):
+    """One upgraded line."""
+
+    line: str
+    upgraded_on: date
+
+
+class ScheduleSection(Section, frozen=True):
+    """One report that is made by the clock."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+    cron: str
+    zone: str = "UTC"
+
+
+class PageSection(Section, frozen=True):
+    """Where the reports and the health of the service are shown."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    stale_after_s: Positive = 300.0
+
+
+class LogSection(Section, frozen=True):
+    """How much is said."""
+
+    level: str = "info"
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    broker: BrokerSection = BrokerSection()
+    ingest: IngestSection = IngestSection()
+    store: StoreSection = StoreSection()
+    tags: tuple[TagSection, ...] = ()
+    clean: CleanSection = CleanSection()
+    panel: PanelSection = PanelSection()
+    prices: PricesSection = PricesSection()
+    economics: EconomicsSection = EconomicsSection()
+    gain: GainSection = GainSection()
+    upgrades: tuple[UpgradeSection, ...] = ()
+    schedule: tuple[ScheduleSection, ...] = ()
+    page: PageSection = PageSection()
+    log: LogSection = LogSection()
+
+
+def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file (or none), apply the environment, check every key.
+
+    Raises ConfigError naming file, line, key and the fix.
+    """
+    text = _read(path) if path else ""
+    origin = str(path) if path else "environment"
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{origin}: not valid TOML: {problem}") from None
+    _override(tree, environment)
+    _refuse_unknown(tree, Settings, (), text=text, origin=origin)
+    return _checked(tree, text=text, origin=origin)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `gainline init` writes one") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}") from None
+
+
+def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Set `section.key` from GAINLINE__SECTION__KEY; a value is TOML where it can be, else text."""
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        table = tree
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{name}: {key} is a list of tables; set it in the file instead")
+        table[keys[-1]] = _toml_value(environment[name])
+
+
+def _toml_value(text: str) -> Any:  # noqa: ANN401  # any TOML value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _refuse_unknown(
+    tree: Mapping[str, Any], kind: type[Section], where: tuple[str, ...], *, text: str, origin: str
+) -> None:
+    """Raise ConfigError for the first key that no section has, naming the nearest that one has."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in tree.items():
+        place = (*where, key)
+        if key not in fields:
+            near = get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            at = _line_of(text, place)
+            raise ConfigError(
+                f"{origin}{at}: unknown key {'.'.join(place)}; did you mean"
+                f" {'.'.join((*where, near))}?"
+            )
+        section = _section_in(fields[key])
+        if section is None:
+            continue
+        for table in value if isinstance(value, list) else [value]:
+            if isinstance(table, dict):
+                _refuse_unknown(table, section, place, text=text, origin=origin)
+
+
+def _section_in(kind: Any) -> type[Section] | None:  # noqa: ANN401  # a type or a generic alias
+    """Find the section in `Section` or `tuple[Section, ...]`."""
+    for candidate in (kind, *get_args(kind)):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
+
+
+def _checked(tree: Mapping[str, Any], *, text: str, origin: str) -> Settings:
+    try:
+        return msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as problem:
+        words, _, path = str(problem).partition(" - at `$")
+        keys = tuple(key.partition("[")[0] for key in path.rstrip("`").split(".") if key)
+        at = _line_of(text, keys)
+        raise ConfigError(f"{origin}{at}: {'.'.join(keys) or 'file'}: {words}") from None
+
+
+def _line_of(text: str, keys: tuple[str, ...]) -> str:
+    r"""Find the line of a key, as ':LINE'; nothing where it is not in the file.
+
+    >>> _line_of("[store]\nfolder = 'x'\n", ("store", "folder"))
+    ':2'
+    """
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if bare.startswith("["):
+            section = tuple(bare.strip("[] ").split("."))
+            found = section == keys
+        else:
+            found = (*section, *bare.partition("=")[0].strip().split(".")) == keys
+        if found:
+            return f":{number}"
+    return ""
