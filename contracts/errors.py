@@ -18,4 +18,8 @@ class DataError(GainlineError):
 
 
 class TransientError(GainlineError):
-    """The world's fault: a broker, a disk or a network is not there. Retry."""
+    """The world's fault: a disk is full, a journal is full. Retry."""
+
+
+class UnreachableError(TransientError):
+    """The world's fault: a broker or a store does not answer. Retry."""
