@@ -1,0 +1,1 @@
+"""The page: health, metrics and the reports made so far."""

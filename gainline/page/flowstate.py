@@ -1,0 +1,81 @@
+"""Whether data flows: what the page and the metrics say of a store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from contracts.errors import GainlineError
+from store.query import fetch
+
+FLOW_SQL = "SELECT raw_readings, judged_readings, last_received_time FROM flow"
+LEDGER_SQL = "SELECT gateway, received, stored, duplicate, dead_letter FROM ledger"
+OUTCOMES = ("received", "stored", "duplicate", "dead_letter")
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """How many readings are stored and judged, and when the last one was received."""
+
+    raw_readings: int
+    judged_readings: int
+    last_received_time: datetime | None
+
+    def why_not_ready(self, now: datetime, *, stale_after_s: float) -> str | None:
+        """Say in words why data does not flow, or None when it does."""
+        if self.last_received_time is None:
+            return "nothing has been received yet"
+        silent = now - self.last_received_time
+        if silent > timedelta(seconds=stale_after_s):
+            return f"nothing has been received for {silent.total_seconds():.0f} s"
+        return None
+
+
+def flow_state(store: Path) -> FlowState:
+    """Read the state of a store. Raises GainlineError where there is none."""
+    row = fetch(store, FLOW_SQL).to_pylist()[0]
+    return FlowState(**row)
+
+
+class FlowCollector(Collector):
+    """Asks the store at each scrape, so that the page needs no memory of its own."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metrics; only `gainline_store_up` where the store does not answer."""
+        up = GaugeMetricFamily("gainline_store_up", "1 if the store answers")
+        try:
+            state = flow_state(self._store)
+            ledger = fetch(self._store, LEDGER_SQL).to_pylist()
+        except GainlineError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        yield GaugeMetricFamily(
+            "gainline_raw_readings", "Readings stored as received", state.raw_readings
+        )
+        yield GaugeMetricFamily(
+            "gainline_judged_readings", "Readings with a final verdict", state.judged_readings
+        )
+        if state.last_received_time is not None:
+            yield GaugeMetricFamily(
+                "gainline_last_received_timestamp_seconds",
+                "When the newest reading was received, seconds since 1970",
+                state.last_received_time.timestamp(),
+            )
+        messages = GaugeMetricFamily(
+            "gainline_messages",
+            "Messages by gateway and what became of them",
+            labels=["gateway", "outcome"],
+        )
+        for row in ledger:
+            for outcome in OUTCOMES:
+                messages.add_metric([row["gateway"], outcome], row[outcome])
+        yield messages
