@@ -1,12 +1,20 @@
 """What analytics concludes: gain, profit, report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from contracts.batches import LedgerEntry
+from contracts.errors import ContractError
+from contracts.panel import Panel, Upgrades
+
 Verdict = Literal["causal", "before_after"]
+BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "after"]
+LeftOutReason = Literal["missing", "coverage", "no_output", "no_cost", "no_load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +52,119 @@ class Gain:
     verdict: Verdict
     warnings: tuple[str, ...]
     draws: npt.NDArray[np.float64] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeStep:
+    """One step of the bridge from the profit before to the profit after, in money a year."""
+
+    name: BridgeName
+    amount: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profit:
+    """What a gain is worth: money in `currency` a year, for all lines of the programme.
+
+    The estimates are the model's values at the point estimate of alpha and beta, so they add up;
+    the bounds are quantiles over the joint draws at `level`. In `bridge`, the estimates of
+    before + output + unit_cost + both + running_cost = after. A `payback_years` of infinity
+    means never. `ratio` is after / before, None where there was no profit before. Changes are
+    after minus before, so a saving is negative.
+    """
+
+    currency: str
+    level: float
+    before: float
+    after: Interval
+    change: Interval
+    ratio: Interval | None
+    npv: Interval
+    payback_years: Interval
+    energy_change_kwh: Interval
+    co2_change_t: Interval
+    co2_before_kg_per_unit: float
+    co2_after_kg_per_unit: Interval
+    bridge: tuple[BridgeStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A line's period that is not in the panel, and why; `detail` names metric and figure."""
+
+    line: str
+    period: date
+    reason: LeftOutReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The programme's gain that a simulated plant was made with."""
+
+    alpha: float
+    beta: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRow:
+    """How good the readings of one line or one metric are; all counts are of readings.
+
+    `reasons` are pairs of a word of contracts.quality and its count; a reading may have several.
+    `gaps` counts sequence numbers or intervals that never came.
+    """
+
+    name: str
+    readings: int
+    good: int
+    reasons: tuple[tuple[str, int], ...] = ()
+    gaps: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Readings of one tag in order of time, to be drawn with their verdicts.
+
+    `times` datetime64 in UTC, `values` float (NaN: none), `quality` contracts.quality.Quality;
+    all three of shape (n,).
+    """
+
+    tag: str
+    unit: str
+    times: npt.NDArray[np.datetime64]
+    values: npt.NDArray[np.float64]
+    quality: npt.NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        if not self.times.shape == self.values.shape == self.quality.shape:
+            raise ContractError(f"the series of {self.tag!r} has columns of different lengths")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that a report says, and the SQL behind every number.
+
+    `made_at` has a time zone. `period` is the first and the last day reported on. Without
+    `gain` (recordings have no upgrades) the report is about the data alone. `panel` and
+    `upgrades` are drawn, not repeated. `queries`: what it gives -> the SQL that gave it.
+    """
+
+    title: str
+    made_at: datetime
+    period: tuple[date, date]
+    is_simulated: bool = False
+    truth: Truth | None = None
+    gain: Gain | None = None
+    profit: Profit | None = None
+    panel: Panel | None = None
+    upgrades: Upgrades | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    quality: tuple[QualityRow, ...] = ()
+    series: tuple[Series, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
+    queries: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.made_at.tzinfo is None:
+            raise ContractError("a report's made_at has no time zone")
