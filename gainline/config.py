@@ -15,6 +15,7 @@ import msgspec
 from contracts.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
+EXAMPLE = Path(__file__).with_name("example.toml")
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -175,6 +176,40 @@ def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> S
     _override(tree, environment)
     _refuse_unknown(tree, Settings, (), text=text, origin=origin)
     return _checked(tree, text=text, origin=origin)
+
+
+def with_options(
+    settings: Settings,
+    *,
+    broker: str | None = None,
+    store: Path | None = None,
+    topics: list[str] | None = None,
+) -> Settings:
+    """Replace what the command line gives; None leaves the key as it is."""
+    if broker is not None:
+        section = msgspec.structs.replace(settings.broker, url=broker)
+        settings = msgspec.structs.replace(settings, broker=section)
+    if topics:
+        section = msgspec.structs.replace(settings.broker, topics=tuple(topics))
+        settings = msgspec.structs.replace(settings, broker=section)
+    if store is not None:
+        folder = msgspec.structs.replace(settings.store, folder=str(store))
+        settings = msgspec.structs.replace(settings, store=folder)
+    return settings
+
+
+def write_example(folder: Path) -> Path:
+    """Write gainline.toml, every key at its default. Raises ConfigError where one is there."""
+    path = folder / "gainline.toml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as target:
+            target.write(EXAMPLE.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise ConfigError(f"{path}: is there already; it is not overwritten") from None
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be written: {problem.strerror}") from None
+    return path
 
 
 def _read(path: Path) -> str:

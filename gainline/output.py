@@ -12,6 +12,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from contracts.errors import ConfigError
+
 # A spreadsheet takes a text that begins so for a formula (OWASP: CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,6 +25,14 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+
+
+def format_named(name: str) -> Format:
+    """Find a format. Raises ConfigError for one that does not exist."""
+    try:
+        return Format(name)
+    except ValueError:
+        raise ConfigError(f"--format: {name!r} is none of {', '.join(Format)}") from None
 
 
 def print_table(table: pa.Table, form: Format) -> None:

@@ -1,0 +1,126 @@
+"""Finds what is wrong with an installation, a broker, a store or a clock, and says the remedy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from contracts.errors import ConfigError, GainlineError, TransientError
+from gainline import wiring
+from gainline.config import Settings
+from gainline.page.flowstate import flow_state
+from gainline.schedule import due_slots
+
+PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
+# Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.
+FREE_BYTES_MIN = 1 << 30
+# A device that stamps earlier than this program was written has a clock that was never set.
+CLOCK_NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    is_good: bool
+    words: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; each finding says what is, and the remedy where it is bad."""
+    checks: dict[str, Callable[[Settings], str]] = {
+        "installation": _installation,
+        "configuration": _configuration,
+        "clock": _clock,
+        "disk": _disk,
+        "store": _store,
+        "broker": _broker,
+    }
+    return [_finding(subject, partial(check, settings)) for subject, check in checks.items()]
+
+
+def refuse_foreign_packages() -> None:
+    """Raise ConfigError when another distribution owns one of our packages, naming it.
+
+    Our packages have plain names, and pip lets a second distribution overwrite them in silence.
+    """
+    owners = importlib.metadata.packages_distributions()
+    for package in PACKAGES:
+        for owner in owners.get(package, ()):
+            if owner != "gainline":
+                raise ConfigError(
+                    f"the package {package!r} belongs to {owner!r} as well;"
+                    " install gainline in an environment of its own"
+                )
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what the types cannot: zones, cron expressions, patterns, the broker's address."""
+    wiring.broker_address(settings)
+    wiring.limits(settings)
+    wiring.rule_for(settings)
+    now = datetime.now(UTC)
+    for schedule in settings.schedule:
+        due_slots(schedule, after=now, now=now)
+    names = [schedule.name for schedule in settings.schedule]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"schedule: the name {name!r} is there twice; give each its own")
+
+
+def check_live(settings: Settings) -> None:
+    """Connect to the broker. Raises UnreachableError where it does not answer."""
+    wiring.connect_once(settings)
+
+
+def _finding(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, is_good=True, words=check())
+    except GainlineError as problem:
+        return Finding(subject, is_good=False, words=str(problem))
+
+
+def _installation(_settings: Settings) -> str:
+    refuse_foreign_packages()
+    return f"gainline {importlib.metadata.version('gainline')}, its packages are its own"
+
+
+def _configuration(settings: Settings) -> str:
+    check_settings(settings)
+    return "every key is known and fits"
+
+
+def _clock(_settings: Settings) -> str:
+    now = datetime.now(UTC)
+    if now < CLOCK_NOT_BEFORE:
+        raise ConfigError(f"the clock says {now:%Y-%m-%d}, it was never set: start time keeping")
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _disk(settings: Settings) -> str:
+    folder = Path(settings.store.folder).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES_MIN:
+        raise TransientError(f"{free >> 20} MiB are free at {folder}: make room, or use retention")
+    return f"{free >> 30} GiB are free"
+
+
+def _store(settings: Settings) -> str:
+    folder = Path(settings.store.folder)
+    if not folder.exists():
+        return f"{folder} does not exist yet; the first start makes it"
+    state = flow_state(folder)
+    return f"{state.raw_readings} readings, {state.judged_readings} of them judged"
+
+
+def _broker(settings: Settings) -> str:
+    check_live(settings)
+    return f"{settings.broker.url} answers"
