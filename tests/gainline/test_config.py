@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigError
+from gainline.config import EXAMPLE, Settings, load, with_options, write_example
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "gainline.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_example_holds_every_key_at_its_default() -> None:
+    assert load(EXAMPLE, environment={}) == Settings()
+
+
+def test_no_file_means_defaults() -> None:
+    assert load(None, environment={}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[store]\ncommit_intervals = 3\n", ":2: unknown key store.commit_intervals; did you mean"),
+        ("[stor]\nfolder = 'x'\n", ":1: unknown key stor; did you mean store?"),
+        ("\n[store]\ncommit_interval_s = 'soon'\n", ":3: store.commit_interval_s: Expected"),
+        ("[page]\nport = 99999\n", ":2: page.port: Expected `int` <= 65535"),
+        ("[[schedule]]\nname = 'a/b'\ncron = '* * * * *'\n", ":2: schedule.name: Expected"),
+        ("[[upgrades]]\nline = 'a'\nupgraded_on = 'May'\n", ":3: upgrades.upgraded_on"),
+        ("[store\n", "not valid TOML"),
+    ],
+)
+def test_a_wrong_key_is_named_with_file_line_and_fix(tmp_path: Path, text: str, words: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load(path, environment={})
+    assert str(raised.value).startswith(str(path))
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match="no such file; `gainline init` writes one"):
+        load(Path("nowhere.toml"), environment={})
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "[store]\ncommit_interval_s = 2\nfolder = 'a'\n")
+    settings = load(
+        path,
+        environment={
+            "GAINLINE__STORE__COMMIT_INTERVAL_S": "4",
+            "GAINLINE__BROKER__TOPICS": '["plant/#", "x"]',
+            "GAINLINE__LOG__LEVEL": "debug",
+            "HOME": "/nowhere",
+        },
+    )
+    assert settings.store.commit_interval_s == 4.0
+    assert settings.store.folder == "a"
+    assert settings.broker.topics == ("plant/#", "x")
+    assert settings.log.level == "debug"
+
+
+def test_an_unknown_name_in_the_environment_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"store\.comit; did you mean store\.commit_interval_s"):
+        load(None, environment={"GAINLINE__STORE__COMIT": "4"})
+
+
+def test_the_command_line_has_the_last_word() -> None:
+    settings = with_options(Settings(), broker="mqtt://h:1", store=Path("s"), topics=["t/#"])
+    assert settings.broker.url == "mqtt://h:1"
+    assert settings.store.folder == "s"
+    assert settings.broker.topics == ("t/#",)
+    assert with_options(Settings()) == Settings()
+
+
+def test_init_writes_once_and_never_over_a_file(tmp_path: Path) -> None:
+    path = write_example(tmp_path / "new")
+    assert load(path, environment={}) == Settings()
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match="is there already"):
+        write_example(tmp_path / "new")
+    assert path.read_text() == "mine"

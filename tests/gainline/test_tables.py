@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from contracts.errors import DataError
+from gainline.tables import read_table, write_table
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_a_table_comes_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    table = pa.table({"tag": ["a", "b"], "value": [1.5, 2.5]})
+    write_table(table, tmp_path / name)
+    assert read_table(tmp_path / name, columns=("tag", "value")).equals(table)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_a_file_that_is_no_table_is_named_in_one_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"\x00\xff\n\n\x00,,,\n1,2\n")
+    with pytest.raises(DataError) as raised:
+        read_table(path, columns=("tag",))
+    assert str(raised.value).startswith(str(path))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("tag,value\na,1\n")
+    with pytest.raises(DataError, match="'source_time' is missing; it has tag, value"):
+        read_table(path, columns=("tag", "source_time"))
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file"):
+        read_table(Path("nowhere.csv"))
+
+
+def test_lists_of_words_go_to_csv_with_blanks(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table(pa.table({"reasons": [["spike", "range"], []]}), path)
+    assert path.read_text().splitlines() == ['"reasons"', '"spike range"', '""']
