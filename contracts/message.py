@@ -15,3 +15,13 @@ class Message(NamedTuple):
     payload: bytes
     received_us: int
     retained: bool
+
+
+class Address(NamedTuple):
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
