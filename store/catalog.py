@@ -1,0 +1,80 @@
+"""The catalog: a DuckDB connection with the lake attached, for one writer or any reader."""
+
+from pathlib import Path
+
+import duckdb
+import duckdb_extension_ducklake
+import duckdb_extension_sqlite_scanner
+
+from contracts.errors import ConfigError
+from store import failures
+from store.folder import Folder
+
+# The name of the lake in SQL.
+LAKE = "lake"
+# Rows up to which an INSERT stays inside the catalog, where SQLite syncs it. Above it DuckLake
+# would write a file that nobody syncs: the store never inserts so many.
+INLINED_ROWS_MAX = 1_000
+# SQLite waits so long for a reader that is closing the catalog; writers wait for a lock before.
+_BUSY_TIMEOUT_MS = 10_000
+
+
+def attach(folder: Folder, *, writable: bool) -> duckdb.DuckDBPyConnection:
+    """Connect an in-memory DuckDB to the lake. Raises GainlineError.
+
+    A writer's attachment makes a catalog that is missing.
+    """
+    connection = _connect()
+    options = [
+        f"DATA_PATH {_quoted(folder.data)}",
+        # the store may have been moved since it was made
+        "OVERRIDE_DATA_PATH true",
+        f"META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}",
+        f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS_MAX}",
+        # in any other mode a commit keeps readers out
+        "META_JOURNAL_MODE 'WAL'" if writable else "READ_ONLY",
+    ]
+    source = _quoted(f"ducklake:sqlite:{folder.catalog}")
+    try:
+        connection.execute(f"ATTACH {source} AS {LAKE} ({', '.join(options)})")
+        connection.execute(f"USE {LAKE}")
+    except duckdb.Error as error:
+        connection.close()
+        raise failures.of_catalog(error) from error
+    return connection
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        config={
+            # The signature check reads 67 MB at each start, 0.2 s. What is loaded are two files of
+            # pinned packages, as trusted as the module duckdb itself.
+            "allow_unsigned_extensions": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    for package in (duckdb_extension_sqlite_scanner, duckdb_extension_ducklake):
+        connection.execute(f"LOAD {_quoted(_extension(package.__path__[0]))}")
+    return connection
+
+
+def _extension(package: str) -> Path:
+    folder = Path(package) / "extensions" / f"v{duckdb.__version__}"
+    found = list(folder.glob("*.duckdb_extension"))
+    if len(found) != 1:
+        raise ConfigError(
+            f"no extension for DuckDB {duckdb.__version__} in {folder}: install gainline's pinned"
+            " versions"
+        )
+    return found[0]
+
+
+def _quoted(text: object) -> str:
+    """Write a string literal of SQL.
+
+    >>> _quoted("it's")
+    "'it''s'"
+    """
+    return "'" + str(text).replace("'", "''") + "'"

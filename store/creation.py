@@ -1,0 +1,44 @@
+"""The lake's tables and views: made where they are missing, views renewed when they change."""
+
+import duckdb
+
+from store import tables
+from store.views import views_sql, views_version
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make whatever the lake lacks. Call it inside a transaction, under the commit lock."""
+    for schema in tables.SCHEMAS:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for table in tables.TABLES:
+        connection.execute(table.ddl)
+    for table in (tables.INGEST_PROGRESS, tables.JUDGE_PROGRESS):
+        if not _has_rows(connection, table):
+            connection.execute(f"INSERT INTO {table.path} VALUES (0, 0, 0, NULL, NULL, '')")
+    _renew_views(connection)
+
+
+def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether the lake has all that this program makes: the views' version comes last."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
+        " AND schema_name = ? AND table_name = ?",
+        [tables.VIEW_VERSION.schema, tables.VIEW_VERSION.name],
+    ).fetchone()
+    return found is not None and _version(connection) == views_version()
+
+
+def _renew_views(connection: duckdb.DuckDBPyConnection) -> None:
+    for statement in connection.extract_statements(views_sql()):
+        connection.execute(statement)
+    connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")  # noqa: S608 - our own name
+    connection.execute(f"INSERT INTO {tables.VIEW_VERSION.path} VALUES (?)", [views_version()])
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> str | None:
+    row = connection.execute(f"SELECT sha256 FROM {tables.VIEW_VERSION.path}").fetchone()  # noqa: S608
+    return None if row is None else str(row[0])
+
+
+def _has_rows(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table.path} LIMIT 1").fetchone() is not None  # noqa: S608

@@ -1,0 +1,51 @@
+"""What went wrong with the disk or the catalog, said in the house's own errors."""
+
+import errno
+import re
+
+import duckdb
+
+from contracts.errors import ConfigError, GainlineError, TransientError
+
+# A full disk in the words of the kernel and of SQLite.
+_FULL = re.compile(r"no space left|disk is full|disk quota", re.IGNORECASE)
+# SQLite and DuckLake say one of these when another writer came first: worth a retry.
+_CONFLICT = re.compile(r"database is locked|database table is locked|conflict", re.IGNORECASE)
+_BROKEN = re.compile(r"disk I/O error|input/output error|invalidated", re.IGNORECASE)
+_FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+
+
+def of_disk(error: OSError) -> GainlineError:
+    """Name what the operating system refused: TransientError where waiting can help."""
+    if error.errno in _FULL_NUMBERS:
+        return TransientError(f"the disk of the store is full ({error}): make room, it goes on")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ConfigError(f"the store may not be written ({error}): give this user the right to")
+    return GainlineError(f"the disk of the store failed ({error}): check it, then open it again")
+
+
+def of_catalog(error: duckdb.Error) -> GainlineError:
+    """Name what DuckDB refused: TransientError where waiting can help."""
+    words = one_line(error)
+    if _FULL.search(words):
+        return TransientError(f"the disk of the store is full ({words}): make room, it goes on")
+    if is_conflict(error):
+        return TransientError(f"another writer holds the catalog ({words}): try again")
+    if _BROKEN.search(words):
+        return GainlineError(f"the catalog failed ({words}): check the disk, then open it again")
+    return GainlineError(f"the catalog refused a request ({words}): see `gainline doctor`")
+
+
+def is_conflict(error: duckdb.Error) -> bool:
+    """Tell whether another writer came first, so that the same commit may be tried again."""
+    return bool(_CONFLICT.search(str(error)))
+
+
+def one_line(error: Exception) -> str:
+    """Say an error of DuckDB on one line, without its drawing of the statement.
+
+    >>> one_line(ValueError("Binder Error: no column x\\n\\nLINE 1: select x\\n       ^"))
+    'Binder Error: no column x'
+    """
+    head = str(error).split("\n\nLINE ")[0]
+    return " ".join(head.split())

@@ -1,0 +1,309 @@
+"""The lake: takes readings and verdicts, each commit whole or not at all, and hands them on."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.batches import RAW_SCHEMA, Progress, RawBatch
+from contracts.errors import ContractError
+from contracts.tags import Kind, Place, Tag
+from store import failures, tables
+from store.catalog import attach
+from store.commit import Addition, Committer
+from store.creation import create, is_complete
+from store.durable import sync_folder
+from store.folder import Folder, claim
+from store.progress import ProgressKeeper, ProgressRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from contracts.batches import CleanCommit, RawCommit
+
+# What a process may be to a store; there is at most one of each at a time.
+Writer = Literal["ingest", "judge", "reports", "maintain"]
+_ROLE_OF_PROGRESS = {"ingest": tables.INGEST_PROGRESS, "judge": tables.JUDGE_PROGRESS}
+
+
+class ReportSlot(NamedTuple):
+    """A report that was made: of which schedule, for which slot, when, where it lies."""
+
+    schedule: str
+    slot: datetime
+    made_at: datetime
+    path: str
+
+
+class Lake:
+    """A store, open for one writer; used from one thread at a time.
+
+    Every method raises TransientError where the same call may succeed later (a full disk, a
+    catalog that is held), and GainlineError where the disk failed: then open the lake again.
+    """
+
+    def __init__(self, folder: Folder, writer: Writer, lock: int) -> None:
+        self._folder = folder
+        self._writer = writer
+        self._lock = lock
+        self._connection = attach(folder, writable=True)
+        self._committer = Committer(self._connection, folder)
+        self._keepers = {
+            name: ProgressKeeper(self._connection, folder, table)
+            for name, table in _ROLE_OF_PROGRESS.items()
+        }
+
+    @classmethod
+    def open(cls, folder: Path, *, writer: Writer) -> Self:
+        """Open the store, making or finishing it where needed, as its only writer of this kind.
+
+        Raises ConfigError: the folder is no store and not empty, the store is of a newer format,
+        or another process is this writer already.
+        """
+        place = Folder(folder)
+        place.prepare()
+        lock = claim(place, writer)
+        try:
+            lake = cls(place, writer, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        try:
+            lake._complete()
+        except BaseException:
+            lake.close()
+            raise
+        return lake
+
+    def close(self) -> None:
+        """Give up the store; what was committed stays."""
+        self._connection.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ingest_progress(self) -> Progress:
+        """Tell how far ingest has come, as of its last commit."""
+        return self._keepers["ingest"].progress()
+
+    def judge_progress(self) -> Progress:
+        """Tell how far the judge has come, as of its last commit; its position is always 0."""
+        return self._keepers["judge"].progress()
+
+    def commit_raw(self, commit: RawCommit, *, new_tags: Sequence[Tag] = ()) -> None:
+        """Store all that one commit of ingest brings. The last commit may come again: it is known.
+
+        Raises ContractError for a commit that does not follow the last one.
+        """
+        table = commit.readings.table
+        counts = f"{table.num_rows} {len(commit.dead_letters)} {len(commit.ledger)}"
+        self._advance(
+            Progress(commit.until_position, commit.until_arrival, commit.memory),
+            [
+                Addition(tables.RAW_READINGS, table),
+                Addition(tables.DEAD_LETTERS, _dead_letters(commit)),
+                Addition(tables.LEDGER_ENTRIES, _ledger_entries(commit)),
+                Addition(tables.TAG_ENTRIES, self._tag_entries(new_tags)),
+            ],
+            counts,
+        )
+
+    def commit_clean(self, commit: CleanCommit) -> None:
+        """Store all that one commit of the judge brings. The last commit may come again.
+
+        Raises ContractError for a commit that does not follow the last one.
+        """
+        table = _with_source_time(commit.readings.table)
+        counts = f"{table.num_rows} {pc.min(table['arrival']).as_py()}"
+        self._advance(
+            Progress(0, commit.until_arrival, commit.memory),
+            [Addition(tables.CLEAN_READINGS, table)],
+            counts,
+        )
+
+    def raw_after(self, arrival: int, *, limit: int) -> RawBatch:
+        """Give up to `limit` readings from number `arrival` on, in order of arrival.
+
+        Reads the segments that hold them and no others: a limit below the size of a commit reads
+        the same segment several times. Empty only when there is no later reading.
+        """
+        try:
+            if self._keepers["ingest"].row().arrival <= arrival:
+                return RawBatch(RAW_SCHEMA.empty_table())
+            table = self._raw_between(arrival, arrival + limit)
+            if table.num_rows == 0:  # numbers that were never given
+                first = self._first_arrival(arrival)
+                table = self._raw_between(first, first + limit)
+        except duckdb.Error as error:
+            raise failures.of_catalog(error) from error
+        return RawBatch(table)
+
+    def set_tags(self, tags: Iterable[Tag]) -> None:
+        """Learn tags, or change what is known of them: the last word on a tag stands."""
+        rows = self._tag_entries(tuple(tags))
+        if rows.num_rows:
+            revision = rows["revision"][0].as_py()
+            name = f"{self._writer}-tags-{revision:012d}"
+            self._committer.commit(name, [Addition(tables.TAG_ENTRIES, rows)])
+
+    def known_tags(self) -> dict[str, Tag]:
+        """Give the tag catalogue."""
+        rows = self._rows("SELECT tag, site, area, line, machine, metric, unit, kind FROM tags")
+        return {tag: Tag(tag, Place(*place), unit, Kind(kind)) for tag, *place, unit, kind in rows}
+
+    def report_slots(self, schedule: str) -> list[ReportSlot]:
+        """Give the reports of a schedule that were made, oldest slot first."""
+        rows = self._rows(
+            "SELECT schedule, slot, made_at, path FROM house.report_slots WHERE schedule = ?"
+            " ORDER BY slot",
+            [schedule],
+        )
+        return [
+            ReportSlot(name, slot.astimezone(UTC), made_at.astimezone(UTC), path)
+            for name, slot, made_at, path in rows
+        ]
+
+    def record_report(self, report: ReportSlot) -> None:
+        """Note a report that was made, once; a slot that is noted already stays as it is."""
+        self._committer.transact(
+            lambda: self._connection.execute(
+                "INSERT INTO house.report_slots SELECT ?, ?, ?, ? WHERE NOT EXISTS"
+                " (SELECT 1 FROM house.report_slots WHERE schedule = ? AND slot = ?)",
+                [*report, report.schedule, report.slot],
+            )
+        )
+
+    def _complete(self) -> None:
+        try:
+            if not is_complete(self._connection):
+                self._committer.transact(lambda: create(self._connection))
+                sync_folder(self._folder.root)
+        except duckdb.Error as error:
+            raise failures.of_catalog(error) from error
+        except OSError as error:
+            raise failures.of_disk(error) from error
+
+    def _advance(self, target: Progress, additions: list[Addition], counts: str) -> None:
+        if self._writer not in self._keepers:
+            raise ContractError(f"a lake opened for {self._writer} commits no readings")
+        keeper = self._keepers[self._writer]
+        before = self._row(keeper)
+        with self._committer.guarded():
+            after = keeper.prepare(before, target, counts)
+        if after is before:
+            return
+        _require_next(before, after, additions[0])
+        name = f"{self._writer}-{after.commit_count:012d}"
+        self._committer.commit(name, additions, lambda: keeper.move(before, after))
+        keeper.forget(after)
+
+    def _row(self, keeper: ProgressKeeper) -> ProgressRow:
+        try:
+            return keeper.row()
+        except duckdb.Error as error:
+            raise failures.of_catalog(error) from error
+
+    def _raw_between(self, first: int, end: int) -> pa.Table:
+        names = ", ".join(RAW_SCHEMA.names)
+        found = self._connection.execute(
+            f"SELECT {names} FROM raw.readings WHERE arrival >= ? AND arrival < ? ORDER BY arrival",  # noqa: S608
+            [first, end],
+        )
+        return found.to_arrow_table().cast(RAW_SCHEMA)
+
+    def _first_arrival(self, arrival: int) -> int:
+        row = self._connection.execute(
+            "SELECT min(arrival) FROM raw.readings WHERE arrival >= ?", [arrival]
+        ).fetchone()
+        return arrival if row is None or row[0] is None else int(row[0])
+
+    def _tag_entries(self, tags: Sequence[Tag]) -> pa.Table:
+        schema = tables.TAG_ENTRIES.columns
+        if not tags:
+            return schema.empty_table()
+        ((last,),) = self._rows("SELECT coalesce(max(revision), 0) FROM house.tag_entries")
+        rows = [_tag_row(last + 1, tag) for tag in tags]
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(sql, list(parameters)).fetchall()
+        except duckdb.Error as error:
+            raise failures.of_catalog(error) from error
+
+
+def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -> None:
+    """Hold the order of commits: none goes back, and the readings' numbers are its own."""
+    if after.position < before.position or after.arrival < before.arrival:
+        raise ContractError(
+            f"a commit up to position {after.position}, arrival {after.arrival} comes after one up"
+            f" to {before.position}, {before.arrival}: the journal is not that of this lake"
+        )
+    if readings.rows.num_rows == 0:
+        return
+    numbers = pc.min_max(readings.rows["arrival"]).as_py()
+    # the judge may hold a reading back, over any number of commits
+    first = before.arrival if readings.table is tables.RAW_READINGS else 0
+    if numbers["min"] < first or numbers["max"] >= after.arrival:
+        raise ContractError(
+            f"readings {numbers['min']} to {numbers['max']} in a commit of {first} up to"
+            f" {after.arrival}: they would be stored twice or never be judged"
+        )
+
+
+def _dead_letters(commit: RawCommit) -> pa.Table:
+    columns = zip(*commit.dead_letters, strict=True)
+    return _table(tables.DEAD_LETTERS, columns, len(commit.dead_letters))
+
+
+def _ledger_entries(commit: RawCommit) -> pa.Table:
+    return _table(tables.LEDGER_ENTRIES, zip(*commit.ledger, strict=True), len(commit.ledger))
+
+
+def _table(table: tables.Table, columns: Iterable[Sequence[Any]], count: int) -> pa.Table:
+    if count == 0:
+        return table.columns.empty_table()
+    pairs = zip(columns, table.columns, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in pairs]
+    return pa.Table.from_arrays(arrays, schema=table.columns)
+
+
+def _tag_row(revision: int, tag: Tag) -> dict[str, object]:
+    place = tag.place
+    return {
+        "revision": revision,
+        "tag": tag.tag,
+        "site": place.site,
+        "area": place.area,
+        "line": place.line,
+        "machine": place.machine,
+        "metric": place.metric,
+        "unit": tag.unit,
+        "kind": str(tag.kind),
+    }
+
+
+def _with_source_time(readings: pa.Table) -> pa.Table:
+    """File a reading without source_time under received_time: see tables.CLEAN_READINGS."""
+    times = readings["source_time"]
+    if times.null_count == 0:
+        return readings
+    column = readings.schema.get_field_index("source_time")
+    filled = pc.coalesce(times, readings["received_time"])
+    return readings.set_column(column, readings.schema.field(column), filled)

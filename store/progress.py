@@ -1,0 +1,112 @@
+"""A writer's progress: its one row in the catalog, its memory in a file that the row names."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from contracts.batches import Progress
+from contracts.errors import ContractError, DataError
+from store import failures, tables
+from store.commit import AlreadyCommittedError
+from store.durable import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from store.folder import Folder
+
+
+class ProgressRow(NamedTuple):
+    """The row as it stands in the catalog; the columns of tables.INGEST_PROGRESS."""
+
+    commit_count: int
+    position: int
+    arrival: int
+    memory_file: str | None
+    memory_sha256: str | None
+    fingerprint: str
+
+
+class ProgressKeeper:
+    """Reads and moves one writer's progress."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, folder: Folder, table: tables.Table
+    ) -> None:
+        self._connection = connection
+        self._state = folder.state
+        self._table = table
+
+    def row(self) -> ProgressRow:
+        """Read the row as of the last commit. Raises duckdb.Error."""
+        found = self._connection.execute(f"SELECT * FROM {self._table.path}").fetchone()  # noqa: S608
+        if found is None:
+            raise DataError(f"{self._table.path} is empty: restore the store from a backup")
+        return ProgressRow(*found)
+
+    def progress(self) -> Progress:
+        """Read row and memory. Raises DataError if the memory is not what was written."""
+        row = self.row()
+        return Progress(row.position, row.arrival, self._memory(row))
+
+    def prepare(self, before: ProgressRow, after: Progress, rows: str) -> ProgressRow:
+        """Write the memory durably and give the row for the commit that follows `before`.
+
+        `rows` describes what the commit adds, so that the same commit is known if it comes again.
+        """
+        memory = after.memory or b""
+        digest = hashlib.sha256(memory).hexdigest()
+        words = f"{after.position} {after.arrival} {digest} {rows}"
+        fingerprint = hashlib.sha256(words.encode()).hexdigest()
+        if fingerprint == before.fingerprint:
+            return before
+        count = before.commit_count + 1
+        name = before.memory_file
+        if name is None or digest != before.memory_sha256:
+            name = f"{self._table.name}-{count:012d}"
+            write_file(self._state / name, lambda sink: sink.write(memory))
+        return ProgressRow(count, after.position, after.arrival, name, digest, fingerprint)
+
+    def move(self, before: ProgressRow, after: ProgressRow) -> None:
+        """Replace the row inside a transaction; the row it was based on guards it."""
+        names = ", ".join(f"{name} = ?" for name in after._fields)
+        moved = self._connection.execute(
+            f"UPDATE {self._table.path} SET {names} WHERE commit_count = ?",  # noqa: S608
+            [*after, before.commit_count],
+        ).fetchone()
+        if moved is not None and moved[0] == 1:
+            return
+        if self.row().fingerprint == after.fingerprint:
+            raise AlreadyCommittedError
+        raise ContractError(f"{self._table.path} was moved by another writer: run only one")
+
+    def forget(self, row: ProgressRow) -> None:
+        """Remove the memories that no commit needs any more. Call it after the commit."""
+        for path in self._state.glob(f"{self._table.name}-*"):
+            if path.name != row.memory_file:
+                _remove(path)
+
+    def _memory(self, row: ProgressRow) -> bytes | None:
+        if row.memory_file is None:
+            return None
+        path = self._state / row.memory_file
+        try:
+            memory = path.read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{path} is missing: restore the store from a backup") from error
+        except OSError as error:
+            raise failures.of_disk(error) from error
+        if hashlib.sha256(memory).hexdigest() != row.memory_sha256:
+            raise DataError(f"{path} has changed on disk: restore the store from a backup")
+        return memory
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:
+        # a leftover costs bytes, not truth: the next commit tries again
+        return

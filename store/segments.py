@@ -1,0 +1,94 @@
+"""A segment: one Parquet file of the lake, sorted, small and on disk when it has a name."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts.errors import ContractError
+from store.durable import write_file
+
+# Readings a row group: what one scan thread takes at a time, and the grain of pruning by tag.
+ROW_GROUP_ROWS = 131_072
+ZSTD_LEVEL = 3
+# Rows of a tag lie side by side, in time: what queries ask for, and 0.55 of the bytes.
+SORT_KEYS = ("tag", "source_time", "arrival")
+# Long free content: its least and greatest value prune nothing and would swell the catalog.
+_WITHOUT_STATISTICS = ("text", "payload")
+
+
+class Segment(NamedTuple):
+    """A segment on disk. `sha256` is of the whole file, in hexadecimal."""
+
+    path: Path
+    row_count: int
+    sha256: str
+    byte_count: int
+
+
+def write_segment(table: pa.Table, path: Path) -> Segment:
+    """Write the rows, sorted by tag and source_time where they have them, durably at `path`.
+
+    A segment of that name that a crash left behind is replaced. Raises TransientError on a full
+    disk, GainlineError on a broken one, ContractError for a value that is not finite.
+    """
+    _require_finite(table)
+    rows = _sorted(_encoded(table))
+    write_file(path, lambda sink: _write_parquet(rows, sink))
+    return describe(path, row_count=table.num_rows)
+
+
+def describe(path: Path, *, row_count: int) -> Segment:
+    """Hash a segment that is already on disk."""
+    with path.open("rb") as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+    return Segment(path, row_count, digest, path.stat().st_size)
+
+
+def _encoded(table: pa.Table) -> pa.Table:
+    """Replace strings by numbers of a dictionary: sorting and writing then take 0.4 of the time."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            column = table[field.name].combine_chunks().dictionary_encode()
+            table = table.set_column(number, field.name, column)
+    return table
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    keys = {key: table[key] for key in SORT_KEYS if key in table.column_names}
+    if "tag" not in keys:
+        return table
+    tags = keys["tag"].combine_chunks()
+    ranks = pc.rank(tags.dictionary, sort_keys="ascending", tiebreaker="dense")
+    keys["tag"] = pc.take(ranks, tags.indices)
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(key, "ascending") for key in keys])
+    return table.take(order)
+
+
+def _write_parquet(table: pa.Table, sink: object) -> None:
+    delta = [field.name for field in table.schema if _is_long_integer(field.type)]
+    names = table.column_names
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=[name for name in names if name not in delta],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_statistics=[name for name in names if name not in _WITHOUT_STATISTICS],
+        store_schema=False,
+    )
+
+
+def _is_long_integer(kind: pa.DataType) -> bool:
+    return pa.types.is_int64(kind) or pa.types.is_timestamp(kind)
+
+
+def _require_finite(table: pa.Table) -> None:
+    for name in ("value", "value_clean"):
+        if name in table.column_names and pc.all(pc.is_finite(table[name])).as_py() is False:
+            raise ContractError(f"a {name} that is not finite reached the store: null it before")

@@ -1,0 +1,173 @@
+"""The tables of the lake: each one's columns, said once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME
+
+_SQL_TYPES: dict[pa.DataType, str] = {
+    pa.int8(): "TINYINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    TIME: "TIMESTAMPTZ",
+}
+
+
+class Table(NamedTuple):
+    """A table of the lake. Its segments lie in data/SCHEMA/NAME/, where DuckLake looks."""
+
+    schema: str
+    name: str
+    columns: pa.Schema
+
+    @property
+    def path(self) -> str:
+        """The table's name in SQL."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def ddl(self) -> str:
+        """The statement that makes the table where it is missing."""
+        columns = ", ".join(_column(field) for field in self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {self.path} ({columns})"
+
+
+def _column(field: pa.Field[Any]) -> str:
+    return f"{field.name} {_SQL_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}"
+
+
+def _needed(name: str, kind: pa.DataType) -> pa.Field[Any]:
+    return pa.field(name, kind, nullable=False)
+
+
+def _progress(writer: str) -> Table:
+    return Table("house", f"{writer}_progress", _PROGRESS_COLUMNS)
+
+
+RAW_READINGS = Table("raw", "readings", RAW_SCHEMA)
+
+# As CLEAN_SCHEMA, but a source_time that the source did not send is filled with received_time (the
+# reason `time` tells): only a plain column lets a query by time skip files.
+CLEAN_READINGS = Table("clean", "readings", CLEAN_SCHEMA)
+
+DEAD_LETTERS = Table(
+    "house",
+    "dead_letters",
+    pa.schema(
+        [
+            _needed("position", pa.int64()),  # in the journal: unique
+            _needed("topic", pa.string()),
+            _needed("payload", pa.binary()),
+            _needed("reason", pa.string()),
+            _needed("received_time", TIME),
+            _needed("gateway", pa.string()),
+        ]
+    ),
+)
+
+# One row per dead letter that was sent again; kept apart because a segment is never altered.
+DEAD_LETTER_REPLAYS = Table(
+    "house",
+    "dead_letter_replays",
+    pa.schema([_needed("position", pa.int64()), _needed("replayed_time", TIME)]),
+)
+
+# Append only; the view `ledger` sums.
+LEDGER_ENTRIES = Table(
+    "house",
+    "ledger_entries",
+    pa.schema(
+        [
+            _needed("gateway", pa.string()),
+            _needed("received", pa.int64()),
+            _needed("stored", pa.int64()),
+            _needed("duplicate", pa.int64()),
+            _needed("dead_letter", pa.int64()),
+        ]
+    ),
+)
+
+# Append only; the view `tags` shows the entry of the highest revision of each tag.
+TAG_ENTRIES = Table(
+    "house",
+    "tag_entries",
+    pa.schema(
+        [
+            _needed("revision", pa.int64()),
+            _needed("tag", pa.string()),
+            pa.field("site", pa.string()),
+            pa.field("area", pa.string()),
+            pa.field("line", pa.string()),
+            pa.field("machine", pa.string()),
+            pa.field("metric", pa.string()),
+            pa.field("unit", pa.string()),
+            _needed("kind", pa.string()),
+        ]
+    ),
+)
+
+# Every segment that was ever added; `path` is relative to STORE/data.
+SEGMENTS = Table(
+    "house",
+    "segments",
+    pa.schema(
+        [
+            _needed("path", pa.string()),
+            _needed("row_count", pa.int64()),
+            _needed("sha256", pa.string()),
+            _needed("byte_count", pa.int64()),
+        ]
+    ),
+)
+
+REPORT_SLOTS = Table(
+    "house",
+    "report_slots",
+    pa.schema(
+        [
+            _needed("schedule", pa.string()),
+            _needed("slot", TIME),
+            _needed("made_at", TIME),
+            _needed("path", pa.string()),
+        ]
+    ),
+)
+
+# The fingerprint of the views that the lake has now.
+VIEW_VERSION = Table("house", "view_version", pa.schema([_needed("sha256", pa.string())]))
+
+# One table per writer with one row: every commit of the writer updates it, so that a second
+# writer, were there one, would conflict.
+_PROGRESS_COLUMNS = pa.schema(
+    [
+        _needed("commit_count", pa.int64()),
+        _needed("position", pa.int64()),
+        _needed("arrival", pa.int64()),
+        pa.field("memory_file", pa.string()),  # in STORE/state
+        pa.field("memory_sha256", pa.string()),
+        _needed("fingerprint", pa.string()),  # of the last commit, to know it if it comes again
+    ]
+)
+INGEST_PROGRESS = _progress("ingest")
+JUDGE_PROGRESS = _progress("judge")
+
+SCHEMAS = ("raw", "clean", "house")
+TABLES = (
+    RAW_READINGS,
+    CLEAN_READINGS,
+    DEAD_LETTERS,
+    DEAD_LETTER_REPLAYS,
+    LEDGER_ENTRIES,
+    TAG_ENTRIES,
+    SEGMENTS,
+    REPORT_SLOTS,
+    VIEW_VERSION,
+    INGEST_PROGRESS,
+    JUDGE_PROGRESS,
+)

@@ -1,0 +1,118 @@
+-- The views of the lake: what engineers ask. Each is replaced when this file changes.
+-- What stands in braces is made of contracts.quality.Reason by store/views.py.
+
+-- One tag: where it stands, its unit, its kind (gauge, counter, state, waveform).
+CREATE OR REPLACE VIEW main.tags AS
+SELECT
+    tag,      -- the full path of one measured thing
+    site,     -- place, by ISA-95; null where the tag does not say
+    area,
+    line,     -- work center
+    machine,  -- work unit
+    metric,   -- what is measured
+    unit,     -- of the values; null: not known
+    kind      -- gauge, counter, state, waveform
+FROM house.tag_entries
+QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1;
+
+-- One reading with its verdict.
+CREATE OR REPLACE VIEW main.readings AS
+SELECT
+    r.tag,
+    t.site,
+    t.area,
+    t.line,
+    t.machine,
+    t.metric,
+    t.unit,
+    r.source_time,     -- stamped by the device; received_time where it sent none
+    r.received_time,   -- stamped by us
+    r.value,           -- as it came; null where it was no finite number
+    r.text,            -- what came instead of a number
+    r.value_clean,     -- to be used; null where there is no trustworthy value
+    r.quality,         -- 0 GOOD, 1 UNCERTAIN, 2 BAD
+    {reasons} AS reasons,  -- why the quality is not GOOD
+    r.source_quality,  -- the source's own verdict: 0, 1, 2
+    r.gateway,         -- who sent it, since which start, its count
+    r.epoch,
+    r.seq,
+    r.topic
+FROM clean.readings AS r
+LEFT JOIN main.tags AS t ON r.tag = t.tag;
+
+-- The newest reading of each tag. One that is stamped in the future would stay the newest for
+-- ever: it is passed over.
+CREATE OR REPLACE VIEW main.latest AS
+WITH newest AS (
+    SELECT max_by(r, (r.source_time, r.arrival)) AS r
+    FROM clean.readings AS r
+    WHERE r.reasons & {future} = 0
+    GROUP BY r.tag
+)
+SELECT
+    r.tag, t.site, t.area, t.line, t.machine, t.metric, t.unit,
+    r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
+    {reasons} AS reasons,
+    r.source_quality, r.gateway, r.epoch, r.seq, r.topic
+FROM (SELECT unnest(newest.r) FROM newest) AS r
+LEFT JOIN main.tags AS t ON r.tag = t.tag;
+
+-- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD
+-- readings among all.
+CREATE OR REPLACE VIEW main.minute AS
+SELECT
+    tag,
+    time_bucket(INTERVAL '1 minute', source_time) AS minute,
+    count(*) AS count,  -- all readings, whatever their quality
+    avg(value_clean) FILTER (WHERE quality < 2) AS mean,
+    min(value_clean) FILTER (WHERE quality < 2) AS min,
+    max(value_clean) FILTER (WHERE quality < 2) AS max,
+    max_by(value_clean, (source_time, arrival)) FILTER (WHERE quality < 2) AS last,
+    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share
+FROM clean.readings
+GROUP BY ALL;
+
+-- The same for an hour.
+CREATE OR REPLACE VIEW main.hour AS
+SELECT
+    tag,
+    time_bucket(INTERVAL '1 hour', source_time) AS hour,
+    count(*) AS count,
+    avg(value_clean) FILTER (WHERE quality < 2) AS mean,
+    min(value_clean) FILTER (WHERE quality < 2) AS min,
+    max(value_clean) FILTER (WHERE quality < 2) AS max,
+    max_by(value_clean, (source_time, arrival)) FILTER (WHERE quality < 2) AS last,
+    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share
+FROM clean.readings
+GROUP BY ALL;
+
+-- The balance of one gateway, in messages: received = stored + duplicate + dead_letter.
+-- Messages that name no gateway count under ''.
+CREATE OR REPLACE VIEW main.ledger AS
+SELECT
+    gateway,
+    CAST(sum(received) AS BIGINT) AS received,
+    CAST(sum(stored) AS BIGINT) AS stored,
+    CAST(sum(duplicate) AS BIGINT) AS duplicate,
+    CAST(sum(dead_letter) AS BIGINT) AS dead_letter
+FROM house.ledger_entries
+GROUP BY gateway;
+
+-- One message that could not be read.
+CREATE OR REPLACE VIEW main.dead_letters AS
+SELECT
+    d.topic,
+    d.payload,         -- the bytes as they came
+    d.reason,          -- a code and words
+    d.received_time,
+    d.gateway,
+    EXISTS (SELECT 1 FROM house.dead_letter_replays AS p WHERE p.position = d.position) AS replayed
+FROM house.dead_letters AS d;
+
+COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
+COMMENT ON VIEW main.readings IS 'one reading with its verdict';
+COMMENT ON VIEW main.latest IS 'the newest reading of each tag';
+COMMENT ON VIEW main.minute IS 'count, mean, min, max, last, good_share of a tag in a minute';
+COMMENT ON VIEW main.hour IS 'count, mean, min, max, last, good_share of a tag in an hour';
+COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
+COMMENT ON VIEW main.dead_letters IS 'one message that could not be read'
