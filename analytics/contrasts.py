@@ -1,0 +1,175 @@
+"""Contrasts of upgraded lines, with errors measured on lines that were never upgraded.
+
+A contrast is one weighted mean of a line's residuals less another: after less before, or late
+less early. Its error has two sources, and both are measured, not assumed:
+
+own     the line's noise. The same contrast on every control line, in units of that line's
+        innovations, gives the placebo distribution; times the line's own innovation variance, it
+        is the variance of the line's contrast, whatever the memory of the noise.
+shared  the baseline's error, common to all lines that are compared over the same periods. It is
+        a known linear function of the residuals of each line the baseline was fitted to, and
+        lines are independent, so squares of the lines' contributions add up.
+
+References: placebo contrasts in the spirit of Bertrand, Duflo and Mullainathan (2004) and Conley
+and Taber (2011); sums of squared contributions by line as in Liang and Zeger (1986); variances
+pooled over lines as in Smyth (2004).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from analytics import baseline
+
+if TYPE_CHECKING:
+    from analytics.baseline import Baseline
+    from analytics.design import Grid
+
+# A control that misses more than half of a window shows another contrast than the line's.
+SHARE_MIN = 0.5
+TINY = 1e-18  # variance of an error of 1e-9: keeps panels without any noise solvable
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Contrasts of m lines: the mean under `plus` less the mean under `minus`.
+
+    Both (m, T), not negative, each row summing to 1, 0 where the line is not seen.
+    """
+
+    line: Tensor  # (m,) which line
+    plus: Tensor
+    minus: Tensor
+
+    @property
+    def net(self) -> Tensor:
+        """Weight of each period, (m, T)."""
+        return self.plus - self.minus
+
+    def kept(self, is_kept: Tensor) -> Weights:
+        """Keep some of the contrasts, by (m,) bool."""
+        return Weights(self.line[is_kept], self.plus[is_kept], self.minus[is_kept])
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Contrasts of m lines in both outcomes, with the parts of their error."""
+
+    line: Tensor  # (m,) which line
+    value: Tensor  # (2, m)
+    own: Tensor  # (2, m) variance of each line's own error
+    shared: Tensor  # (2, m, k): shared errors have the covariance shared @ shared'
+    freedom: int  # degrees of freedom of the variances
+    correlation: float  # of the errors of the two outcomes
+
+
+def weights_of(line: Tensor, plus: Tensor, minus: Tensor) -> Weights:
+    """Scale raw weights (m, T) to rows that sum to 1."""
+    return Weights(
+        line,
+        plus / plus.sum(dim=1, keepdim=True).clamp(min=TINY),
+        minus / minus.sum(dim=1, keepdim=True).clamp(min=TINY),
+    )
+
+
+def after_less_before(grid: Grid) -> Weights:
+    """Compare each upgraded line's mean after its upgrade with its mean before."""
+    line = grid.programme
+    return weights_of(line, grid.after[line].double(), grid.before[line].double())
+
+
+def measure(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -> Contrasts:
+    """Contrast the lines' residuals, and the controls' alike.
+
+    `controls` numbers the lines that show the placebo distribution; at least two.
+    """
+    rest = baseline.residuals(base, grid.y, grid.x, grid.seen)  # (2, n, T)
+    noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
+    placebo, is_valid = _placebos(rest, grid.seen, weights, controls)  # (2, m, c), (m, c)
+    count = is_valid.sum(dim=1)  # (m,)
+    # least squares leave the controls' residuals short of one degree of freedom in `count`
+    lack = count / (count - 1).clamp(min=1)
+    unit = (placebo.square() / noise[:, None, controls]).sum(dim=2) / count.clamp(min=1) * lack
+    flat = placebo.flatten(1)
+    size = flat.square().sum(dim=1).prod().sqrt()
+    return Contrasts(
+        line=weights.line,
+        value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
+        own=(unit * noise[:, weights.line]).clamp(min=TINY),
+        shared=_shared(grid, base, rest, weights) * float(lack.max()) ** 0.5,
+        freedom=int(count.min()) - 1,
+        correlation=float((flat[0] * flat[1]).sum() / size) if size > 0 else 0.0,
+    )
+
+
+def estimable(grid: Grid, base: Baseline, weights: Weights) -> Tensor:
+    """Tell which contrasts the baseline can adjust, (m,) bool: its periods must be linked."""
+    pull = _pull(grid, weights)
+    return (pull @ base.null).abs().amax(dim=1) < 1e-6 if base.null.shape[1] else pull[:, 0] == 0
+
+
+def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """Half the mean squared step from one period to the next, (2, n), pooled towards its middle.
+
+    The step over the upgrade is no noise and stays out. A line's figure is as good as its number
+    of steps: what the lines' logs scatter beyond that is real, and only that share is kept.
+    """
+    step = torch.diff(rest, dim=2)  # (2, n, T - 1)
+    is_step = (before[:, 1:] & before[:, :-1]) | (after[:, 1:] & after[:, :-1])
+    count = is_step.sum(dim=1)  # (n,)
+    usable = count >= 2
+    raw = (step.square() * is_step).sum(dim=2) / count.clamp(min=1) / 2 + TINY
+    half = count.clamp(min=2).double() / 2
+    logs = raw.log() - torch.digamma(half) + half.log()
+    chance = torch.polygamma(1, half)  # variance of the log of a mean of `count` squares
+    pooled = torch.empty_like(raw)
+    for outcome in range(2):
+        known = logs[outcome, usable]
+        if not len(known):
+            return torch.ones_like(raw)
+        middle = known.mean()
+        spread = known.var() - chance[usable].mean() if len(known) > 1 else torch.tensor(0.0)
+        spread = spread.clamp(min=0)
+        keep = torch.where(usable, spread / (spread + chance), 0.0)
+        pooled[outcome] = torch.exp(middle + keep * (logs[outcome] - middle))
+    return pooled
+
+
+def _placebos(
+    rest: Tensor, seen: Tensor, weights: Weights, controls: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Apply every line's contrast to every control: values (2, m, c), and which are valid."""
+    cells = seen[controls].double()  # (c, T)
+    values = rest[:, controls]  # (2, c, T)
+    parts, is_valid = [], torch.ones(len(weights.line), len(controls), dtype=torch.bool)
+    for part in (weights.plus, weights.minus):
+        share = part @ cells.T  # (m, c)
+        parts.append(part @ values.transpose(1, 2) / share.clamp(min=TINY))
+        is_valid &= share >= SHARE_MIN
+    return (parts[0] - parts[1]) * is_valid, is_valid
+
+
+def _pull(grid: Grid, weights: Weights) -> Tensor:
+    """Say what each contrast takes from the periods and the slopes, (m, T + p)."""
+    slopes = torch.einsum("mt,mtp->mp", weights.net, grid.x[weights.line])
+    return torch.cat([weights.net, slopes], dim=1)
+
+
+def _shared(grid: Grid, base: Baseline, rest: Tensor, weights: Weights) -> Tensor:
+    """Factor of the shared errors' covariance, (2, m, k), k = number of distinct windows."""
+    windows = torch.stack([grid.before_end, grid.after_start], dim=1)[weights.line]
+    kinds, kind = torch.unique(windows, dim=0, return_inverse=True)
+    member = torch.nn.functional.one_hot(kind, len(kinds)).double()  # (m, k)
+    pull = member.T @ _pull(grid, weights) / member.sum(dim=0)[:, None]  # (k, T + p)
+    reach = pull @ base.inverse
+    width = rest.shape[2]
+    fitted = rest * base.used  # (2, n, T)
+    along = torch.einsum("jnt,ntp->jnp", fitted, grid.x)
+    given = reach[:, :width] @ fitted.transpose(1, 2) + reach[:, width:] @ along.transpose(1, 2)
+    values, vectors = torch.linalg.eigh(given @ given.transpose(1, 2))  # (2, k, k)
+    factor: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
+    return member @ factor
