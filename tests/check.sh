@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs every check, then every test; `./run test` calls it. Arguments go to pytest.
+#
+# pytest comes last and names the checks that failed before it, so that the end of the output
+# tells all. No wait is endless.
+set -eu
+cd "$(dirname "$0")/.."
+
+check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
+session_limit_s=600 # .ci/run, with set-up, stays under 15 minutes
+mkdir -p "${TMPDIR:-/tmp}"
+
+failed=
+check() {
+    echo "== $*"
+    status=0
+    timeout "$check_limit_s" ".venv/bin/$@" || status=$?
+    [ "$status" = 0 ] || failed="$failed${failed:+, }$* (exit $status)"
+}
+
+check ruff format --check
+check ruff check
+check mypy
+check lint-imports
+
+GAINLINE_FAILED_CHECKS=$failed exec .venv/bin/python -m pytest \
+    --session-timeout "$session_limit_s" "$@"

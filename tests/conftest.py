@@ -1,0 +1,62 @@
+"""What every test may ask for: the broker, the recordings, and where the repository is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+# Debian puts the broker where only root's PATH leads
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> str:
+    """Path of the broker's program. Skips without it; in continuous integration that fails."""
+    return _program("mosquitto", remedy="install Debian's package mosquitto")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of recordings and payloads beside the repository; they are too big to be in it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no folder ../{SHARED_DATA.relative_to(REPOSITORY.parent)} beside this one")
+    return SHARED_DATA
+
+
+def _program(name: str, *, remedy: str) -> str:
+    path = shutil.which(name, path=SEARCH_PATH)
+    if path:
+        return path
+    words = f"{name} is missing: {remedy}"
+    if os.environ.get("CI"):
+        pytest.fail(words)
+    pytest.skip(words)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Repeat at the end which checks of tests/check.sh failed before pytest began."""
+    failed = _failed_checks()
+    if failed:
+        terminalreporter.section("checks that failed before the tests", red=True)
+        terminalreporter.write_line(failed)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail as a whole where one of those checks has failed."""
+    if _failed_checks() and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _failed_checks() -> str:
+    return os.environ.get("GAINLINE_FAILED_CHECKS", "")
