@@ -78,7 +78,7 @@ def _weeks_of(plan: PlantPlan, line: LinePlan, run: Run) -> pa.Table:
             "period": pa.array([plan.monday(week) for week in range(plan.weeks)], pa.date32()),
             "output": output,
             "unit_cost": spent / np.maximum(output, 1),
-            "product_mix": run.product_mix.reshape(shape).mean(axis=1),
+            "mix": run.product_mix.reshape(shape).mean(axis=1),
             "ambient_c": run.ambient_c.reshape(shape).mean(axis=1),
             "load_hours": (run.state != OFF).reshape(shape).sum(axis=1) / 4,
         }

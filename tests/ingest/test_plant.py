@@ -98,7 +98,7 @@ def test_the_books_covariates_equal_what_the_readings_say() -> None:
             here = weeks == week
             assert np.sum(np.array(columns["state"])[here] != 0) / 4 == row.load_hours
             assert np.array(columns["product_mix"])[here].mean() == pytest.approx(
-                row.product_mix, abs=0.002
+                row.mix, abs=0.002
             )
             if f"{topic}/ambient_c" not in faulty:
                 ambient = np.array(columns["ambient_c"], float)[here]
@@ -205,8 +205,8 @@ def test_hot_weeks_and_complex_products_cost_output() -> None:
     plan = PlantPlan(upgraded_share=0, n_lines=12)
     table = simulate(plan).books.panel.table.to_pandas()
     table["speed"] = np.log(table.output / table.load_hours)
-    own = table.groupby("line")[["speed", "product_mix"]].transform(lambda x: x - x.mean())
-    assert np.polyfit(own.product_mix, own.speed, 1)[0] == pytest.approx(-0.25, abs=0.1)
+    own = table.groupby("line")[["speed", "mix"]].transform(lambda x: x - x.mean())
+    assert np.polyfit(own.mix, own.speed, 1)[0] == pytest.approx(-0.25, abs=0.1)
     assert own.speed[table.ambient_c > 26].mean() < own.speed[table.ambient_c < 20].mean()
 
 
