@@ -126,18 +126,18 @@ class QualityRow:
 class Series:
     """Readings of one tag in order of time, to be drawn with their verdicts.
 
-    `times` datetime64 in UTC, `values` float (NaN: none), `quality` contracts.quality.Quality;
-    all three of shape (n,).
+    `source_time` datetime64 in UTC, `value` float (NaN: none), `quality`
+    contracts.quality.Quality; all three of shape (n,).
     """
 
     tag: str
     unit: str
-    times: npt.NDArray[np.datetime64]
-    values: npt.NDArray[np.float64]
+    source_time: npt.NDArray[np.datetime64]
+    value: npt.NDArray[np.float64]
     quality: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        if not self.times.shape == self.values.shape == self.quality.shape:
+        if not self.source_time.shape == self.value.shape == self.quality.shape:
             raise ContractError(f"the series of {self.tag!r} has columns of different lengths")
 
 

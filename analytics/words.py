@@ -1,0 +1,170 @@
+"""Every word that charts and reports show, by key, so that a language is one more mapping."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+Words = Mapping[str, str]
+
+_CHARTS = {
+    "chart_index": "Output of upgraded lines and of lines never upgraded, before the first "
+    "upgrade = 100",
+    "index_axis": "Good output, index",
+    "index_upgraded": "upgraded lines",
+    "index_never": "never upgraded",
+    "chart_forest": "Alpha and beta of each line, of the programme and of the next line",
+    "forest_alpha": "alpha: change of output, %",
+    "forest_beta": "beta: unit cost removed, %",
+    "programme": "Programme",
+    "next_line": "Next line",
+    "truth": "true value of the simulated plant",
+    "and_more": "{count} more lines are in the table",
+    "chart_bridge": "Bridge from the profit before to the profit after",
+    "bridge_axis": "{currency} a year",
+    "bridge_axis_scaled": "{scale} {currency} a year",
+    "thousand": "thousand",
+    "million": "million",
+    "step_before": "Before",
+    "step_output": "More output",
+    "step_unit_cost": "Lower\nunit cost",
+    "step_both": "Both\ntogether",
+    "step_running_cost": "Running cost",
+    "step_after": "After",
+    "chart_quality": "Readings by the reason they were doubted",
+    "quality_axis": "readings, logarithmic scale",
+    "chart_series": "Readings of {tag}",
+    "series_uncertain": "uncertain",
+    "series_bad": "bad",
+}
+
+_VERDICT = {
+    "headline_causal_both": "The upgrade raised output and lowered unit cost.",
+    "headline_causal_one": "One gain is proven, the other is not.",
+    "headline_causal_none": "No gain is proven.",
+    "headline_causal_bad": "The upgrade made something worse.",
+    "headline_before_after_both": "Output is up and unit cost is down. "
+    "That the upgrade did it is not proven.",
+    "headline_before_after_one": "One figure has improved. That the upgrade did it is not proven.",
+    "headline_before_after_none": "No gain is proven.",
+    "headline_before_after_bad": "Something has become worse. "
+    "That the upgrade did it is not proven.",
+    "alpha_good": "Good output is {estimate} higher than it would have been "
+    "({level} interval {low} to {high}).",
+    "alpha_bad": "Good output is {estimate} lower than it would have been "
+    "({level} interval {low} to {high}).",
+    "alpha_unproven": "A change of good output is not proven: the estimate is {estimate}, and the "
+    "{level} interval, {low} to {high}, contains no effect.",
+    "beta_good": "Variable cost per good unit is {estimate} lower than it would have been "
+    "({level} interval {low} to {high}).",
+    "beta_bad": "Variable cost per good unit is {estimate} higher than it would have been "
+    "({level} interval {low} to {high}).",
+    "beta_unproven": "A saving in variable cost per good unit is not proven: the estimate is "
+    "{estimate}, and the {level} interval, {low} to {high}, contains no effect.",
+    "money_good": "At the plant's prices and costs that is worth {estimate} {currency} a year "
+    "({level} interval {low} to {high}).",
+    "money_bad": "At the plant's prices and costs that loses {estimate} {currency} a year "
+    "({level} interval {low} to {high}).",
+    "money_unproven": "More profit is not proven: the estimate is {estimate} {currency} a year, "
+    "and the {level} interval, {low} to {high}, contains none.",
+    "means_causal": "Causal: the upgraded lines were compared with lines that were not upgraded, "
+    "over the same weeks, and the checks passed. The difference may be read as the effect of the "
+    "upgrade.",
+    "means_before_after": "Before/after, not causal: the comparison did not pass the checks that "
+    "would tell the upgrade from anything else that changed over the same weeks.",
+}
+
+_REPORT = {
+    "language": "en",
+    "report": "gainline report",
+    "period": "{first} to {last}",
+    "made_at": "made {made_at} UTC",
+    "simulated_title": "This plant is simulated.",
+    "simulated": "The readings come from a simulation and not from a factory. "
+    "They show what gainline does and say nothing about any real plant.",
+    "truth_title": "The simulation's true gain beside the estimate",
+    "true_value": "True value",
+    "inside": "Inside the interval",
+    "yes": "yes",
+    "no": "no",
+    "verdict": "Verdict",
+    "verdict_causal": "causal",
+    "verdict_before_after": "before/after, not causal",
+    "no_gain_title": "About the data alone",
+    "no_gain": "No upgrade is known in this period, so there is no gain to state. The report says "
+    "what was received and how good it is.",
+    "warnings": "Keep in mind",
+    "output_change": "Output",
+    "cost_change": "Unit cost",
+    "profit_change": "Profit, {currency} a year",
+    "payback": "Payback, years",
+    "never": "never",
+    "to": "{low} to {high}",
+    "over_time": "Output over time",
+    "over_time_note": "Mean of the lines, each set to 100 before the first upgrade of any line; "
+    "the band holds the middle half of them. Triangles: upgrades. Output as it was, not adjusted "
+    "for product mix, weather or hours.",
+    "by_line": "Gain by line",
+    "by_line_note": "Dots are estimates, bars {level} intervals. A bar that crosses the line at 0 "
+    "proves nothing. The next line is what to plan a roll-out with: one line like these, "
+    "not upgraded yet.",
+    "truth_note": "Diamond: true value of the simulated plant.",
+    "line": "Line",
+    "upgraded_on": "Upgraded on",
+    "alpha_column": "Output (alpha)",
+    "beta_column": "Unit cost (beta)",
+    "interval_column": "{level} interval",
+    "profit": "Profit",
+    "profit_note": "For all lines of the programme, a year. More output is sold at the old margin; "
+    "lower unit cost is saved on the old output; both together is the saving on the output that "
+    "came on top. Whisker: {level} interval.",
+    "amount": "{currency} a year",
+    "estimate": "Estimate",
+    "ratio": "Profit after / before",
+    "npv": "Net present value, {currency}",
+    "energy_change": "Change of energy, kWh a year",
+    "co2_change": "Change of CO2e, t a year",
+    "co2_unit": "CO2e per good unit, kg (before: {before})",
+    "energy_note": "Energy per good unit is taken to fall by beta, as unit cost does.",
+    "quality": "How good the data are",
+    "readings": "Readings",
+    "good": "Good",
+    "doubted": "Doubted",
+    "gaps": "Gaps",
+    "late": "Late",
+    "reasons": "Reasons",
+    "no_quality": "Nothing is known about the quality of the readings.",
+    "quality_note": "A doubted reading keeps its value: the verdict stands beside it, and nothing "
+    "is deleted. A reading may have several reasons.",
+    "where": "Line or metric",
+    "left_out_title": "Left out of the estimate: {count} periods of a line",
+    "left_out_none": "No period of a line was left out of the estimate.",
+    "reason_column": "Reason",
+    "detail": "Detail",
+    "week": "Period from",
+    "left_out_missing": "a metric is missing",
+    "left_out_coverage": "too few good readings",
+    "left_out_no_output": "no good output",
+    "left_out_no_cost": "no cost",
+    "left_out_no_load": "no load hours",
+    "series": "Readings with their verdicts",
+    "series_note": "Good readings as a line, doubted ones as marks; a mark at the edge lies "
+    "beyond it.",
+    "ledger": "Ledger",
+    "ledger_note": "Every message that was received is stored, a duplicate or a dead letter.",
+    "no_ledger": "There is no ledger for this period.",
+    "gateway": "Gateway",
+    "unnamed": "(none named)",
+    "received": "Received",
+    "stored": "Stored",
+    "duplicate": "Duplicate",
+    "dead_letter": "Dead letter",
+    "balances": "Balances",
+    "total": "Total",
+    "more_rows": "{count} more rows are in the lake.",
+    "queries": "Where the numbers come from",
+    "queries_note": "The SQL behind each number; gainline sql runs it on the same lake.",
+    "terms": "Alpha is the multiple of good output, beta the fraction of variable cost per good "
+    "unit that was removed, both against what would have been without the upgrade, at the same "
+    "product mix, ambient temperature and load hours where these are known.",
+}
+
+ENGLISH: Words = MappingProxyType(_CHARTS | _VERDICT | _REPORT)
