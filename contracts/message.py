@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+# What the topic of a message begins with if it was not UTF-8; its odd bytes follow as \xNN. No
+# real topic holds a "#", so this names no tag: a dead letter.
+NOT_UTF8 = "#not-utf-8/"
+
 
 class Message(NamedTuple):
     """A message between the wire and the decoder.

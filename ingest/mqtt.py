@@ -1,0 +1,377 @@
+"""The wire: messages from a broker into the journal, and from us to a broker.
+
+The only module that imports paho. Subscriptions and publications are QoS 1: with QoS 2 paho
+answers PUBREC before anything is stored.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import socket
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+import structlog
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from contracts.errors import ContractError, TransientError
+from contracts.message import NOT_UTF8
+from ingest.journal import Journal, Received
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from contracts.message import Address
+
+QOS = 1
+
+# One fdatasync takes milliseconds: with 1000 messages, or 4 MiB, its share in the time of a
+# group is small, and what a crash makes the broker send again stays small too.
+GROUP_COUNT_MAX = 1000
+GROUP_BYTES_MAX = 4 * 1024 * 1024
+# A socket that is never drained must not keep the first message of a group waiting for longer.
+GROUP_AGE_S_MAX = 0.1
+
+KEEP_ALIVE_S = 30  # notices a broker that is gone without a word within a minute
+TICK_S = 0.2  # how late we may notice that we are to stop
+FULL_RETRY_S = 0.5  # well under the 5 s in which ingest resumes when space comes free
+LEAVE_S_MAX = 1.0  # for the last acknowledgements and DISCONNECT; a peer may be stuck
+
+RECONNECT_S_MIN = 0.1  # doubled at each failure
+RECONNECT_S_MAX = 3.0  # an outage then costs at most this beyond its own length
+LOG_EVERY_S = 10.0  # while the broker is away
+
+# What a publisher may have under way: enough to keep a broker busy, and bounded in memory.
+WINDOW_COUNT = 200
+WINDOW_BYTES = 8 * 1024 * 1024
+GIVE_UP_S = 60.0  # without one acknowledgement; a broker restarts faster
+
+_log = structlog.get_logger()
+
+
+class Receiver:
+    """Reads topics of one broker into the journal and acknowledges what is on disk.
+
+    Everything happens in the thread that calls `run`, so an acknowledgement can only go out on
+    the connection its message came from. The socket is read only while the group has room: when
+    the journal is full this stops the broker, and pings still pass as long as the broker's window
+    is smaller than a group; with a larger window the connection may time out, and the broker
+    sends again on the next.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        topics: Sequence[str],
+        client_id: str,
+        journal: Journal,
+        keep_alive_s: int = KEEP_ALIVE_S,
+    ) -> None:
+        """Prepare; nothing is connected yet. `client_id` names the session at the broker."""
+        self.connected = False  # and subscribed: what is published from now on arrives
+        self.is_waiting_for_space = False  # the journal or its disk is full
+        self.received_count = 0  # messages in the journal and acknowledged
+        self._address = address
+        self._topics = tuple(topics)
+        self._journal = journal
+        self._keep_alive_s = keep_alive_s
+        self._client = self._new_client(client_id)
+        self._group: list[Received] = []
+        self._packet_ids: list[int] = []  # of the group, 0 for a message of QoS 0
+        self._group_bytes = 0
+        self._flush_at_s = 0.0  # monotonic; not before
+        self._delay_s = 0.0  # before the next attempt to connect
+        self._connected_at_s = math.inf  # monotonic; no connection
+        self._is_leaving = False
+        self._log_at_s = 0.0
+
+    def _new_client(self, client_id: str) -> Client:
+        client = _client(client_id, clean_session=False, manual_ack=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until `stop` is set; then write and acknowledge what was read, and leave.
+
+        Reconnects by itself and never raises for a broker that is away. GainlineError if the
+        journal can no longer be trusted: nothing unwritten has been acknowledged.
+        """
+        try:
+            while not stop.is_set():
+                if self._client.socket() is None:
+                    self._connect(stop)
+                else:
+                    self._turn()
+            self._flush()
+        finally:
+            self._leave()
+
+    def _connect(self, stop: threading.Event) -> None:
+        if stop.wait(self._delay_s):
+            return
+        self._delay_s = min(max(2 * self._delay_s, RECONNECT_S_MIN), RECONNECT_S_MAX)
+        try:
+            self._client.connect(*self._address, keepalive=self._keep_alive_s)
+        except OSError as error:
+            self._complain("broker_unreachable", reason=str(error))
+
+    def _complain(self, event: str, **values: object) -> None:
+        if time.monotonic() >= self._log_at_s:
+            self._log_at_s = time.monotonic() + LOG_EVERY_S
+            _log.warning(event, broker=str(self._address), **values)
+
+    def _turn(self) -> None:
+        """Wait for the socket once, and do what it allows."""
+        sock = self._client.socket()
+        if sock is None:
+            return
+        poll = select.poll()
+        reading = select.POLLIN if self._has_room() else 0
+        poll.register(sock, reading | (select.POLLOUT if self._client.want_write() else 0))
+        ready = sum(events for _, events in poll.poll(TICK_S * 1000))
+        if ready & select.POLLOUT:
+            self._client.loop_write()
+        if ready & ~select.POLLOUT:
+            poll.modify(sock, select.POLLIN)
+            self._drain(poll)
+        self._client.loop_misc()
+        if time.monotonic() >= self._flush_at_s:
+            self._flush()
+
+    def _drain(self, poll: select.poll) -> None:
+        """Read until nothing more is there, the group is full, or it is old."""
+        until_s = time.monotonic() + GROUP_AGE_S_MAX
+        while True:
+            self._client.loop_read()  # one packet
+            if (
+                self._client.socket() is None
+                or not self._has_room()
+                or time.monotonic() >= until_s
+                or not poll.poll(0)
+            ):
+                return
+
+    def _has_room(self) -> bool:
+        return len(self._group) < GROUP_COUNT_MAX and self._group_bytes < GROUP_BYTES_MAX
+
+    def _flush(self) -> None:
+        """Write the group, then acknowledge it; keep it if the journal is full."""
+        if not self._group:
+            return
+        try:
+            self._journal.append(self._group)
+        except TransientError as error:
+            self._flush_at_s = time.monotonic() + FULL_RETRY_S
+            if not self.is_waiting_for_space:
+                self.is_waiting_for_space = True
+                _log.error("journal_full", reason=str(error))
+            return
+        if self.is_waiting_for_space:
+            self.is_waiting_for_space = False
+            _log.info("journal_has_space_again")
+        packet_ids = self._packet_ids
+        self.received_count += len(self._group)
+        self._group, self._packet_ids, self._group_bytes = [], [], 0
+        for packet_id in packet_ids:
+            if packet_id and self._client.socket() is not None:
+                self._client.ack(packet_id, QOS)
+
+    def _leave(self) -> None:
+        self._is_leaving = True
+        if self._client.socket() is not None:
+            self._client.disconnect()
+        until_s = time.monotonic() + LEAVE_S_MAX
+        while (sock := self._client.socket()) and time.monotonic() < until_s:
+            poll = select.poll()
+            poll.register(sock, select.POLLOUT)
+            poll.poll(TICK_S * 1000)
+            self._client.loop_write()
+
+    def _on_connect(
+        self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object
+    ) -> None:
+        if code.is_failure:
+            self._complain("broker_refuses", reason=str(code))
+            return
+        self._connected_at_s = time.monotonic()
+        _log.info("broker_connected", broker=str(self._address), resumed=flags.session_present)
+        client.subscribe([(topic, QOS) for topic in self._topics])
+
+    def _on_subscribe(
+        self, _client: Client, _: object, __: int, codes: list[ReasonCode], *_m: object
+    ) -> None:
+        for topic, code in zip(self._topics, codes, strict=False):
+            if code.is_failure:
+                _log.error("subscription_refused", topic=topic, reason=str(code))
+        self.connected = True
+
+    def _on_disconnect(
+        self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, *_more: object
+    ) -> None:
+        """Forget what is not in the journal: the broker will send it again, QoS 0 apart."""
+        self.connected = False
+        if time.monotonic() - self._connected_at_s > RECONNECT_S_MAX:
+            self._delay_s = 0.0  # it was no flapping
+        self._connected_at_s = math.inf
+        if not self._is_leaving:
+            self._complain("broker_lost", reason=str(code), dropped=len(self._group))
+        pairs = zip(self._group, self._packet_ids, strict=True)
+        self._group = [message for message, packet_id in pairs if packet_id == 0]
+        self._packet_ids = [0] * len(self._group)
+        self._group_bytes = sum(len(message.payload) for message in self._group)
+
+    def _on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
+        received_us = time.time_ns() // 1000
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as error:
+            topic = NOT_UTF8 + error.object.decode(errors="backslashreplace")
+        payload = bytes(message.payload)
+        self._group.append(Received(topic, payload, received_us, message.retain))
+        self._packet_ids.append(message.mid if message.qos else 0)
+        self._group_bytes += len(topic) + len(payload)
+
+
+class Publisher:
+    """Publishes with QoS 1, with a bounded number of messages under way; a context manager.
+
+    Reconnects by itself and sends again what was not acknowledged, so a message may arrive twice.
+    Leaving the context without an error waits for the last acknowledgement.
+    """
+
+    def __init__(self, address: Address, *, client_id: str, give_up_s: float = GIVE_UP_S) -> None:
+        """Prepare; entering the context connects. `give_up_s` bounds a wait without progress."""
+        self._address = address
+        self._give_up_s = give_up_s
+        self._changed = threading.Condition()
+        self._sizes: deque[int] = deque()  # of the messages under way, acknowledged in order
+        self._bytes = 0
+        self._progress_at_s = 0.0
+        self._client = _client(client_id, clean_session=True, manual_ack=False)
+        self._client.max_inflight_messages_set(WINDOW_COUNT)
+        self._client.reconnect_delay_set(1, 4)
+        self._client.on_publish = self._on_publish
+
+    def __enter__(self) -> Self:
+        """Connect; TransientError if the broker cannot be reached."""
+        try:
+            self._client.connect(*self._address, keepalive=KEEP_ALIVE_S)
+        except OSError as error:
+            raise _unreachable(self._address, error) from error
+        self._client.loop_start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.drain(self._give_up_s)
+        finally:
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Hand one message over, waiting while the window is full.
+
+        TransientError if the broker acknowledges nothing for `give_up_s`, ContractError for a
+        topic that cannot be published to.
+        """
+        self._wait_until(self._has_room)
+        with self._changed:
+            if not self._sizes:
+                self._progress_at_s = time.monotonic()
+            self._sizes.append(len(payload))
+            self._bytes += len(payload)
+        try:
+            self._client.publish(topic, payload, QOS, retain)
+        except ValueError as error:
+            with self._changed:
+                self._bytes -= self._sizes.pop()
+            raise ContractError(f"{topic!r} is no topic to publish to: {error}") from error
+
+    def _has_room(self) -> bool:
+        return len(self._sizes) < WINDOW_COUNT and self._bytes < WINDOW_BYTES
+
+    def drain(self, timeout_s: float) -> None:
+        """Wait until all is acknowledged; TransientError if that takes longer."""
+        until_s = time.monotonic() + timeout_s
+        self._wait_until(lambda: not self._sizes or time.monotonic() >= until_s)
+        if self._sizes:
+            raise self._stuck(timeout_s)
+
+    def _wait_until(self, is_done: Callable[[], bool]) -> None:
+        with self._changed:
+            while not is_done():
+                if time.monotonic() - self._progress_at_s > self._give_up_s:
+                    raise self._stuck(self._give_up_s)
+                self._changed.wait(TICK_S)
+
+    def _stuck(self, waited_s: float) -> TransientError:
+        return TransientError(
+            f"the broker {self._address} did not acknowledge {len(self._sizes)} messages within"
+            f" {waited_s:g} s: check that it runs and takes payloads of this size, then publish"
+            " these again"
+        )
+
+    def _on_publish(self, *_: object) -> None:
+        with self._changed:
+            self._bytes -= self._sizes.popleft()
+            self._progress_at_s = time.monotonic()
+            self._changed.notify()
+
+
+def require_reachable(address: Address, *, timeout_s: float = 5.0) -> None:
+    """Connect as a client would and leave again; TransientError if that does not work."""
+    answers: list[ReasonCode] = []
+    client = _client("", clean_session=True, manual_ack=False)
+    client.connect_timeout = timeout_s
+    client.on_connect = lambda _c, _u, _f, code, _p: answers.append(code)
+    until_s = time.monotonic() + timeout_s
+    try:
+        client.connect(*address)
+        while not answers and (sock := client.socket()) and time.monotonic() < until_s:
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            poll.poll(TICK_S * 1000)
+            client.loop_read()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+    finally:
+        client.disconnect()
+    if not answers:
+        raise _unreachable(address, "it does not answer as an MQTT broker")
+    if answers[0].is_failure:
+        raise _unreachable(address, answers[0])
+
+
+def _unreachable(address: Address, reason: object) -> TransientError:
+    return TransientError(
+        f"the broker {address} cannot be reached ({reason}): check that it runs, and its address"
+    )
+
+
+def _client(client_id: str, *, clean_session: bool, manual_ack: bool) -> Client:
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        clean_session=clean_session,
+        manual_ack=manual_ack,
+    )
+    client.on_socket_open = _send_at_once
+    return client
+
+
+def _send_at_once(_client: Client, _: object, sock: object) -> None:
+    # an acknowledgement is 4 bytes: without this, each may wait for that of the one before
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
