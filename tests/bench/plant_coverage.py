@@ -1,6 +1,6 @@
 """How often the true gains of the simulated plant lie in the estimator's intervals.
 
-    python tests/bench/plant_coverage.py [--seeds 20] [--first-seed 1] [--weeks 52] [--lines 16]
+    python -m tests.bench.plant_coverage [--seeds 20] [--first-seed 1] [--weeks 52] [--lines 16]
 
 Every seed makes a plant of its own; its books are fitted without a detour over readings. A figure
 from n seeds is itself uncertain: the standard error is printed beside each coverage.
