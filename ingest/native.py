@@ -1,0 +1,151 @@
+"""Reads the native shapes (one reading, one machine, column arrays) and bare scalars."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from contracts.quality import Quality, Reason
+from ingest.readings import Columns, Decoded, PayloadError, Reading
+from ingest.times import stamp_of, stamps_of
+from ingest.values import column_of, leaves_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingest.readings import Context
+
+_IDENTITY = ("gateway", "epoch", "seq")
+_RESERVED = frozenset({"ts", *_IDENTITY})
+_NAMELESS = "value"  # this name adds no level to the tag: the topic ends with the metric
+_WITHOUT_TIME = frozenset({_NAMELESS, *_IDENTITY})
+
+_TRUSTED = (int(Quality.GOOD), 0)
+_DOUBTED = (int(Quality.UNCERTAIN), int(Reason.TIME))
+
+# of a gateway's name and of an epoch; a UUID has 36 bytes, the name of a host at most 253
+IDENTITY_BYTES = 256
+SEQ_MAX = 2**63 - 1
+
+
+def read_object(document: object, context: Context) -> Decoded | None:
+    """Read a native shape; None if the document is none.
+
+    An object is native if it has `ts`; or gateway, epoch and seq; or nothing but `value` beside
+    these. Every further field is a metric, nested objects are levels of the tag. A list in `ts`
+    makes columns: then every metric is a list as long. PayloadError if the shape is native and
+    broken.
+    """
+    if type(document) is not dict or not _is_native(document):
+        return None
+    gateway, epoch, seq = _identity_of(document)
+    sent = document.get("ts")
+    if isinstance(sent, list):
+        columns = _columns_of(document, sent, context)
+        return Decoded(context.topic, gateway, epoch, seq, (), columns)
+    readings = _readings_of(document, sent, context)
+    if not readings:
+        raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
+    return Decoded(context.topic, gateway, epoch, seq, readings)
+
+
+def read_scalar(document: object, context: Context) -> Decoded | None:
+    """Read a bare number, boolean, text or null as the value of the topic, without a time."""
+    if isinstance(document, (dict, list)):
+        return None
+    value, text, status = value_of(document, context.limits)
+    reading = Reading("", None, value, text, status=status)
+    return Decoded(context.topic, None, None, None, [reading])
+
+
+def gateway_of(document: object) -> str:
+    """Tell the gateway that a document names, "" if none, for the ledger of refused ones."""
+    gateway = document.get("gateway") if isinstance(document, dict) else None
+    if isinstance(gateway, str) and len(gateway.encode()) <= IDENTITY_BYTES:
+        return gateway
+    return ""
+
+
+def _is_native(document: dict[str, object]) -> bool:
+    return (
+        "ts" in document
+        or (bool(document) and document.keys() <= _WITHOUT_TIME)
+        or all(document.get(name) is not None for name in _IDENTITY)
+    )
+
+
+def _identity_of(document: dict[str, object]) -> tuple[str | None, str | None, int | None]:
+    return _label_of(document, "gateway"), _label_of(document, "epoch"), _seq_of(document)
+
+
+def _seq_of(document: dict[str, object]) -> int | None:
+    seq = document.get("seq")
+    if seq is None:
+        return None
+    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= SEQ_MAX:
+        raise PayloadError("bad_identity", "the field seq is no count 0, 1, 2, …")
+    return seq
+
+
+def _label_of(document: dict[str, object], field: str) -> str | None:
+    """Read a name; a whole number will do, as some count their starts."""
+    sent = document.get(field)
+    if sent is None:
+        return None
+    label = str(sent) if type(sent) is int else sent
+    if not isinstance(label, str) or not 0 < len(label.encode()) <= IDENTITY_BYTES:
+        raise PayloadError("bad_identity", f"the field {field} is no text of 1 to 256 bytes")
+    return label
+
+
+def _readings_of(document: dict[str, object], sent: object, context: Context) -> list[Reading]:
+    """Read every metric at the one time of the message."""
+    limits = context.limits
+    us, is_doubtful = stamp_of(sent, context.zone)
+    quality, reasons = _DOUBTED if is_doubtful else _TRUSTED
+    readings = []
+    for name, leaf in islice(_leaves_of(document), limits.fields + 1):
+        value, text, status = value_of(leaf, limits)
+        readings.append(Reading(name, us, value, text, quality, reasons, status))
+    if len(readings) > limits.fields:
+        raise PayloadError("too_big", f"more values than the limit of fields, {limits.fields}")
+    return readings
+
+
+def _leaves_of(document: dict[str, object]) -> Iterator[tuple[str, object]]:
+    for name, sent in document.items():
+        if name in _RESERVED:
+            continue
+        if isinstance(sent, (dict, list)):
+            yield from leaves_of(sent, name)
+        else:
+            yield "" if name == _NAMELESS else name, sent
+
+
+def _columns_of(document: dict[str, object], sent: list[object], context: Context) -> Columns:
+    """Read every metric as a list that is as long as the list of times."""
+    limits = context.limits
+    columns = list(_lists_of(document))
+    if not columns or not sent:
+        raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
+    if len(sent) * len(columns) > limits.readings:
+        raise PayloadError("too_big", f"more readings than the limit, {limits.readings}")
+    for name, values in columns:
+        if len(values) != len(sent):
+            raise PayloadError(
+                "ragged", f"the field {name[:64]!r} has {len(values)} values, ts has {len(sent)}"
+            )
+    us, doubtful = stamps_of(sent, context.zone)
+    return Columns(us, doubtful, [column_of(*one, limits) for one in columns])
+
+
+def _lists_of(fields: dict[str, object], prefix: str = "") -> Iterator[tuple[str, list[object]]]:
+    for name, sent in fields.items():
+        if not prefix and name in _RESERVED:
+            continue
+        if isinstance(sent, dict):
+            yield from _lists_of(sent, f"{prefix}{name}/")
+        elif isinstance(sent, list):
+            yield "" if not prefix and name == _NAMELESS else f"{prefix}{name}", sent
+        else:
+            raise PayloadError("ragged", f"the field {name[:64]!r} is no list, but ts is one")

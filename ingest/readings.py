@@ -1,0 +1,101 @@
+"""What one message decodes to, within which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from contracts.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    import numpy as np
+    import numpy.typing as npt
+
+# the time of a reading that has none, in columns of microseconds: a null without a second array
+NO_TIME = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a message may ask for; over a limit it becomes a dead letter."""
+
+    payload_bytes: int = 1 << 20
+    depth: int = 32  # levels of nesting
+    fields: int = 1_000  # names in one message: each may become a tag
+    string_bytes: int = 4_096
+    tag_bytes: int = 1_024  # topic and names; four times what AWS IoT Core takes as a topic
+    # of one message: a MiB of ones would make half a million rows that repeat a long tag
+    readings: int = 65_536
+
+
+class Context(NamedTuple):
+    """What a decoder knows beside the payload."""
+
+    topic: str
+    limits: Limits
+    zone: tzinfo  # of times that come without an offset
+
+
+class Reading(NamedTuple):
+    """One value of one tag at one time.
+
+    `name` is the levels of the tag after the topic, "" where the topic names the metric.
+    `time_us` is microseconds since 1970. `quality` and `reasons` are what the source and its
+    clock say; that a reading without value and text is BAD and missing is added in rows.py.
+    """
+
+    name: str
+    time_us: int | None
+    value: float | None  # finite
+    text: str | None = None
+    quality: int = 0  # contracts.quality.Quality
+    reasons: int = 0  # bits of contracts.quality.Reason
+    status: str | None = None  # the source's own word
+
+
+class Column(NamedTuple):
+    """The values of one tag at the times of its message; NaN where there is no number."""
+
+    name: str
+    values: npt.NDArray[np.float64]
+    texts: Sequence[str | None] | None = None
+    statuses: Sequence[str | None] | None = None
+
+
+class Columns(NamedTuple):
+    """Several tags at the same times: the fast path, without an object per reading."""
+
+    times: npt.NDArray[np.int64]  # microseconds since 1970, or NO_TIME
+    doubtful: npt.NDArray[np.bool_] | None  # True where the time is doubtful; None: nowhere
+    columns: Sequence[Column]
+
+
+class Decoded(NamedTuple):
+    """The readings of one message: single ones or columns."""
+
+    topic: str
+    gateway: str | None
+    epoch: str | None
+    seq: int | None
+    readings: Sequence[Reading]
+    columns: Columns | None = None
+
+
+class Refusal(NamedTuple):
+    """Why a message could not be read: a code for programs, words for people."""
+
+    code: str
+    words: str
+    gateway: str  # "" where none could be read
+
+
+class PayloadError(DataError):
+    """A payload that cannot be read; decode.py turns it into a Refusal."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(f"{code}: {words}")
+        self.code = code
+        self.words = words
