@@ -17,8 +17,8 @@ import numpy as np
 
 from analytics.gain import fit
 from contracts.outcome import Interval
-from ingest.plant import simulate
-from ingest.plant_plan import PlantPlan
+from ingest.plant.plan import PlantPlan
+from ingest.plant.simulation import simulate
 
 LEVEL = 0.9
 

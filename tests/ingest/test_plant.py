@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from contracts.errors import ConfigError
-from ingest.plant import Plant, simulate
-from ingest.plant_faults import SENTINEL, FaultKind
-from ingest.plant_plan import PlantPlan, line_plans
-from ingest.plant_sensors import COUNTERS, METRICS
+from ingest.plant.faults import SENTINEL, FaultKind
+from ingest.plant.plan import PlantPlan, line_plans
+from ingest.plant.sensors import COUNTERS, METRICS
+from ingest.plant.simulation import Plant, simulate
 
 SMALL = PlantPlan(seed=3, n_lines=4, weeks=8, waves=(3, 4), ramp_weeks=1)
 MINUTES_15 = 15 * 60 * 1000

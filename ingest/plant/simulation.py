@@ -15,11 +15,11 @@ import numpy as np
 
 from contracts.panel import Upgrades
 from ingest.outgoing import Outgoing
-from ingest.plant_books import Books, keep_books, upgrades_of
-from ingest.plant_faults import Fault, Outage, lose_readings, plant_faults
-from ingest.plant_floor import Bools, Ints, Run, run_line, surroundings
-from ingest.plant_plan import SLOT_US, SLOTS_PER_DAY, LinePlan, PlantPlan, line_plans
-from ingest.plant_sensors import METRICS, Columns, read_machine
+from ingest.plant.books import Books, keep_books, upgrades_of
+from ingest.plant.faults import Fault, Outage, lose_readings, plant_faults
+from ingest.plant.floor import Bools, Ints, Run, run_line, surroundings
+from ingest.plant.plan import SLOT_US, SLOTS_PER_DAY, LinePlan, PlantPlan, line_plans
+from ingest.plant.sensors import METRICS, Columns, read_machine
 
 _encode = msgspec.json.Encoder().encode
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.plant_floor import Bools, Floats, Ints
-from ingest.plant_plan import SLOT_US, LinePlan, PlantPlan
-from ingest.plant_sensors import GAUGES, Columns
+from ingest.plant.floor import Bools, Floats, Ints
+from ingest.plant.plan import SLOT_US, LinePlan, PlantPlan
+from ingest.plant.sensors import GAUGES, Columns
 
 SENTINEL = -9999.0  # what many converters send for "no value"
 WEEKS_PER_YEAR = 52

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ingest.plant_floor import OFF, RUNNING, SETUP, STOPPED, Floats, Ints, Run
-from ingest.plant_plan import LinePlan, PlantPlan
+from ingest.plant.floor import OFF, RUNNING, SETUP, STOPPED, Floats, Ints, Run
+from ingest.plant.plan import LinePlan, PlantPlan
 
 COUNTERS = ("good_count", "scrap_count", "energy_kwh", "material_kg")
 # metric: decimals it is sent with, measuring span in its unit

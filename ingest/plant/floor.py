@@ -14,7 +14,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from ingest.plant_plan import SLOTS_PER_DAY, SLOTS_PER_WEEK, LinePlan, PlantPlan
+from ingest.plant.plan import SLOTS_PER_DAY, SLOTS_PER_WEEK, LinePlan, PlantPlan
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

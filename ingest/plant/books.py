@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.panel import Panel, Upgrades
-from ingest.plant_floor import OFF, Run
-from ingest.plant_plan import SLOTS_PER_WEEK, LinePlan, PlantPlan
+from ingest.plant.floor import OFF, Run
+from ingest.plant.plan import SLOTS_PER_WEEK, LinePlan, PlantPlan
 
 
 @dataclass(frozen=True, slots=True)
