@@ -12,6 +12,8 @@ from store.folder import Folder
 
 # The name of the lake in SQL.
 LAKE = "lake"
+# What DuckLake calls the attachment of its own tables.
+METADATA = f"__ducklake_metadata_{LAKE}"
 # Rows up to which an INSERT stays inside the catalog, where SQLite syncs it. Above it DuckLake
 # would write a file that nobody syncs: the store never inserts so many.
 INLINED_ROWS_MAX = 1_000

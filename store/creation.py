@@ -1,9 +1,25 @@
 """The lake's tables and views: made where they are missing, views renewed when they change."""
 
+# ruff: noqa: S608 - the SQL is put together of the store's own names
+
 import duckdb
 
 from store import tables
+from store.catalog import LAKE
+from store.segments import ROW_GROUP_ROWS, SORT_KEYS, ZSTD_LEVEL
 from store.views import views_sql, views_version
+
+# A merge makes segments of at most so many bytes, about 2 M readings: it is one step of bounded
+# work, and a query of one tag reads one row group of each.
+MERGED_BYTES = 4_000_000
+# How DuckLake writes when it merges: as store/segments.py does. Version 2 has the DELTA encoding.
+_OPTIONS = {
+    "parquet_compression": "zstd",
+    "parquet_compression_level": ZSTD_LEVEL,
+    "parquet_version": 2,
+    "parquet_row_group_size": ROW_GROUP_ROWS,
+    "target_file_size": f"{MERGED_BYTES}B",
+}
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
@@ -12,6 +28,10 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for table in tables.TABLES:
         connection.execute(table.ddl)
+    for table in (tables.RAW_READINGS, tables.CLEAN_READINGS):
+        connection.execute(f"ALTER TABLE {table.path} SET SORTED BY ({', '.join(SORT_KEYS)})")
+    for option, value in _OPTIONS.items():
+        connection.execute("CALL ducklake_set_option(?, ?, ?)", [LAKE, option, value])
     for table in (tables.INGEST_PROGRESS, tables.JUDGE_PROGRESS):
         if not _has_rows(connection, table):
             connection.execute(f"INSERT INTO {table.path} VALUES (0, 0, 0, NULL, NULL, '')")
@@ -31,14 +51,14 @@ def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
 def _renew_views(connection: duckdb.DuckDBPyConnection) -> None:
     for statement in connection.extract_statements(views_sql()):
         connection.execute(statement)
-    connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")  # noqa: S608 - our own name
+    connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")
     connection.execute(f"INSERT INTO {tables.VIEW_VERSION.path} VALUES (?)", [views_version()])
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> str | None:
-    row = connection.execute(f"SELECT sha256 FROM {tables.VIEW_VERSION.path}").fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT sha256 FROM {tables.VIEW_VERSION.path}").fetchone()
     return None if row is None else str(row[0])
 
 
 def _has_rows(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> bool:
-    return connection.execute(f"SELECT 1 FROM {table.path} LIMIT 1").fetchone() is not None  # noqa: S608
+    return connection.execute(f"SELECT 1 FROM {table.path} LIMIT 1").fetchone() is not None

@@ -42,9 +42,9 @@ def is_conflict(error: duckdb.Error) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Say an error of DuckDB on one line, without its drawing of the statement.
+    r"""Say an error of DuckDB on one line, without its drawing of the statement.
 
-    >>> one_line(ValueError("Binder Error: no column x\\n\\nLINE 1: select x\\n       ^"))
+    >>> one_line(ValueError("Binder Error: no column x\n\nLINE 1: select x\n       ^"))
     'Binder Error: no column x'
     """
     head = str(error).split("\n\nLINE ")[0]

@@ -1,5 +1,7 @@
 """The lake: takes readings and verdicts, each commit whole or not at all, and hands them on."""
 
+# ruff: noqa: S608 - the SQL is put together of the store's own names
+
 from __future__ import annotations
 
 import os
@@ -211,18 +213,18 @@ class Lake:
         _require_next(before, after, additions[0])
         name = f"{self._writer}-{after.commit_count:012d}"
         self._committer.commit(name, additions, lambda: keeper.move(before, after))
-        keeper.forget(after)
+        keeper.settle(after)
 
     def _row(self, keeper: ProgressKeeper) -> ProgressRow:
         try:
-            return keeper.row()
+            return keeper.last_row()
         except duckdb.Error as error:
             raise failures.of_catalog(error) from error
 
     def _raw_between(self, first: int, end: int) -> pa.Table:
         names = ", ".join(RAW_SCHEMA.names)
         found = self._connection.execute(
-            f"SELECT {names} FROM raw.readings WHERE arrival >= ? AND arrival < ? ORDER BY arrival",  # noqa: S608
+            f"SELECT {names} FROM raw.readings WHERE arrival >= ? AND arrival < ? ORDER BY arrival",
             [first, end],
         )
         return found.to_arrow_table().cast(RAW_SCHEMA)
@@ -257,7 +259,7 @@ def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -
         )
     if readings.rows.num_rows == 0:
         return
-    numbers = pc.min_max(readings.rows["arrival"]).as_py()
+    numbers: dict[str, int] = pc.min_max(readings.rows["arrival"]).as_py()  # type: ignore[assignment]
     # the judge may hold a reading back, over any number of commits
     first = before.arrival if readings.table is tables.RAW_READINGS else 0
     if numbers["min"] < first or numbers["max"] >= after.arrival:

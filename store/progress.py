@@ -1,5 +1,7 @@
 """A writer's progress: its one row in the catalog, its memory in a file that the row names."""
 
+# ruff: noqa: S608 - the SQL is put together of the store's own names
+
 from __future__ import annotations
 
 import hashlib
@@ -39,10 +41,17 @@ class ProgressKeeper:
         self._connection = connection
         self._state = folder.state
         self._table = table
+        self._last: ProgressRow | None = None  # of this writer's own last commit
+
+    def last_row(self) -> ProgressRow:
+        """Give the row of the last commit of this writer, which nobody else moves."""
+        if self._last is None:
+            self._last = self.row()
+        return self._last
 
     def row(self) -> ProgressRow:
-        """Read the row as of the last commit. Raises duckdb.Error."""
-        found = self._connection.execute(f"SELECT * FROM {self._table.path}").fetchone()  # noqa: S608
+        """Read the row as it stands in the catalog. Raises duckdb.Error."""
+        found = self._connection.execute(f"SELECT * FROM {self._table.path}").fetchone()
         if found is None:
             raise DataError(f"{self._table.path} is empty: restore the store from a backup")
         return ProgressRow(*found)
@@ -72,9 +81,10 @@ class ProgressKeeper:
 
     def move(self, before: ProgressRow, after: ProgressRow) -> None:
         """Replace the row inside a transaction; the row it was based on guards it."""
+        self._last = None  # until the transaction has ended well
         names = ", ".join(f"{name} = ?" for name in after._fields)
         moved = self._connection.execute(
-            f"UPDATE {self._table.path} SET {names} WHERE commit_count = ?",  # noqa: S608
+            f"UPDATE {self._table.path} SET {names} WHERE commit_count = ?",
             [*after, before.commit_count],
         ).fetchone()
         if moved is not None and moved[0] == 1:
@@ -83,8 +93,9 @@ class ProgressKeeper:
             raise AlreadyCommittedError
         raise ContractError(f"{self._table.path} was moved by another writer: run only one")
 
-    def forget(self, row: ProgressRow) -> None:
-        """Remove the memories that no commit needs any more. Call it after the commit."""
+    def settle(self, row: ProgressRow) -> None:
+        """After the commit: go on from the new row, remove the memories it does not name."""
+        self._last = row
         for path in self._state.glob(f"{self._table.name}-*"):
             if path.name != row.memory_file:
                 _remove(path)

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -58,26 +58,28 @@ def _encoded(table: pa.Table) -> pa.Table:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    keys = {key: table[key] for key in SORT_KEYS if key in table.column_names}
-    if "tag" not in keys:
+    if "tag" not in table.column_names:
         return table
-    tags = keys["tag"].combine_chunks()
-    ranks = pc.rank(tags.dictionary, sort_keys="ascending", tiebreaker="dense")
-    keys["tag"] = pc.take(ranks, tags.indices)
-    order = pc.sort_indices(pa.table(keys), sort_keys=[(key, "ascending") for key in keys])
+    # Any: the stubs know no dictionary arrays
+    tags: Any = table["tag"].combine_chunks()
+    ranks: Any = pc.rank(tags.dictionary, sort_keys="ascending", tiebreaker="dense")
+    keys = table.select([key for key in SORT_KEYS if key in table.column_names])
+    keys = keys.set_column(keys.schema.get_field_index("tag"), "tag", pc.take(ranks, tags.indices))
+    order = pc.sort_indices(keys, sort_keys=[(key, "ascending") for key in keys.column_names])
     return table.take(order)
 
 
-def _write_parquet(table: pa.Table, sink: object) -> None:
+def _write_parquet(table: pa.Table, sink: BinaryIO) -> None:
     delta = [field.name for field in table.schema if _is_long_integer(field.type)]
     names = table.column_names
+    dictionary: Any = [name for name in names if name not in delta]  # the stubs know bool only
     pq.write_table(
         table,
         sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
-        use_dictionary=[name for name in names if name not in delta],
+        use_dictionary=dictionary,
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
         write_statistics=[name for name in names if name not in _WITHOUT_STATISTICS],
         store_schema=False,

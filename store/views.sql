@@ -44,17 +44,18 @@ LEFT JOIN main.tags AS t ON r.tag = t.tag;
 -- ever: it is passed over.
 CREATE OR REPLACE VIEW main.latest AS
 WITH newest AS (
-    SELECT max_by(r, (r.source_time, r.arrival)) AS r
-    FROM clean.readings AS r
-    WHERE r.reasons & {future} = 0
-    GROUP BY r.tag
+    SELECT tag, max_by(arrival, (source_time, arrival)) AS arrival
+    FROM clean.readings
+    WHERE reasons & {future} = 0
+    GROUP BY tag
 )
 SELECT
     r.tag, t.site, t.area, t.line, t.machine, t.metric, t.unit,
     r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
     {reasons} AS reasons,
     r.source_quality, r.gateway, r.epoch, r.seq, r.topic
-FROM (SELECT unnest(newest.r) FROM newest) AS r
+FROM clean.readings AS r
+JOIN newest AS n ON r.arrival = n.arrival AND r.tag = n.tag
 LEFT JOIN main.tags AS t ON r.tag = t.tag;
 
 -- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD
