@@ -15,10 +15,9 @@ LEDGER_SQL = (
     " received = stored + duplicate + dead_letter AS balances FROM ledger ORDER BY gateway"
 )
 # Of a payload a list shows the beginning; `show` writes all of it.
-EXCERPT_BYTES = 60
 DEAD_LETTERS_SQL = (
-    f"SELECT position, received_time, gateway, topic, reason, payload[1:{EXCERPT_BYTES}] AS begins"
-    " FROM dead_letters ORDER BY position DESC LIMIT 1000"
+    "SELECT position, received_time, gateway, topic, reason, payload[1:60] AS begins"
+    " FROM house.dead_letters ORDER BY position DESC LIMIT 1000"
 )
 
 
@@ -45,7 +44,7 @@ def list_dead_letters(store: Path, form: str) -> None:
 def show_dead_letter(store: Path, position: int) -> None:
     """Write the payload of one dead letter to standard output, byte for byte."""
     rows = fetch(
-        store, "SELECT payload FROM dead_letters WHERE position = ?", (position,)
+        store, "SELECT payload FROM house.dead_letters WHERE position = ?", (position,)
     ).to_pylist()
     if not rows:
         raise DataError(f"no dead letter has the position {position}; see `dead-letters list`")

@@ -96,7 +96,8 @@ def demo(
     from gainline.telemetry import set_up_logging
 
     set_up_logging("warning")
-    return run_demo(out, recordings=tuple(replay or ()), seed=seed)
+    is_whole = run_demo(out, recordings=tuple(replay or ()), seed=seed)
+    return 0 if is_whole else EXIT_ANSWER_IS_BAD
 
 
 @app.command()
@@ -197,9 +198,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed of the plant.")] = 1,
 ) -> None:
     """Publish as a plant of gateways would."""
-    from gainline.demo import run_simulation
+    from gainline.simulate import publish_plant
 
-    count = run_simulation(broker or "", seconds=seconds, rate=rate, seed=seed)
+    count = publish_plant(broker or "", seconds=seconds, rate=rate, seed=seed)
     typer.echo(f"published {count} messages, each acknowledged by the broker")
 
 
@@ -210,10 +211,10 @@ def probe(
     config: ConfigOption = None,
 ) -> int:
     """Decode one payload as `ingest` would, and store nothing."""
-    from gainline.checks import probe_payload
+    from gainline.files import probe_payload
 
     payload = file.read_bytes() if file else sys.stdin.buffer.read()
-    return probe_payload(_settings(config), topic, payload)
+    return 0 if probe_payload(_settings(config), topic, payload) else EXIT_ANSWER_IS_BAD
 
 
 @app.command()
@@ -223,7 +224,7 @@ def clean(
     config: ConfigOption = None,
 ) -> None:
     """Judge the readings of a table and write it back with the verdicts."""
-    from gainline.checks import clean_file
+    from gainline.files import clean_file
 
     clean_file(_settings(config), source, target)
 
@@ -239,8 +240,8 @@ def sql(
     from gainline.output import format_named, print_table
     from store.query import fetch
 
-    settings = _settings(config, store=store)
-    print_table(fetch(Path(settings.store.folder), query), format_named(form))
+    folder = _store_folder(config, store)
+    print_table(fetch(folder, query), format_named(form))
 
 
 @app.command()
@@ -248,9 +249,10 @@ def ledger(
     store: StoreOption = None, config: ConfigOption = None, *, as_json: JsonFlag = False
 ) -> int:
     """Show that received = stored + duplicate + dead letter, for each gateway."""
-    from gainline.checks import show_ledger
+    from gainline.accounts import show_ledger
 
-    return show_ledger(_settings(config, store=store), as_json=as_json)
+    balances = show_ledger(_store_folder(config, store), in_json=as_json)
+    return 0 if balances else EXIT_ANSWER_IS_BAD
 
 
 @dead_letters_app.command("list")
@@ -258,9 +260,9 @@ def list_dead_letters(
     store: StoreOption = None, config: ConfigOption = None, form: FormatOption = "table"
 ) -> None:
     """List what could not be read, newest first."""
-    from gainline.checks import list_dead_letters as list_them
+    from gainline import accounts
 
-    list_them(_settings(config, store=store), form)
+    accounts.list_dead_letters(_store_folder(config, store), form)
 
 
 @dead_letters_app.command("show")
@@ -270,9 +272,13 @@ def show_dead_letter(
     config: ConfigOption = None,
 ) -> None:
     """Write the payload of one dead letter to standard output, byte for byte."""
-    from gainline.checks import show_dead_letter as show_it
+    from gainline import accounts
 
-    show_it(_settings(config, store=store), position)
+    accounts.show_dead_letter(_store_folder(config, store), position)
+
+
+def _store_folder(config: Path | None, store: Path | None) -> Path:
+    return Path(_settings(config, store=store).store.folder)
 
 
 @app.command()
@@ -304,7 +310,7 @@ def profit(
     """Say what a gain does to profit."""
     from gainline.conclude import profit_of
 
-    profit_of(_settings(config), {"alpha": alpha, "beta": beta}, model, as_json=as_json)
+    profit_of(alpha, beta, model, settings=_settings(config), as_json=as_json)
 
 
 @app.command()
@@ -314,6 +320,10 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Make the report of a store now."""
-    from gainline.flow import make_report
+    from datetime import UTC, datetime
 
-    typer.echo(make_report(_settings(config, store=store), out))
+    from gainline.reporting import Occasion, write_report
+
+    settings = _settings(config, store=store)
+    write_report(settings, out, Occasion("Report", datetime.now(UTC)))
+    typer.echo(out)

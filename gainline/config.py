@@ -81,8 +81,9 @@ class PanelSection(Section, frozen=True):
     energy_kwh: str = "energy_kwh"
     material_kg: str = "material_kg"
     state: str = "state"
-    covariates: tuple[str, ...] = ("product_mix", "ambient_c")
-    coverage_min: Fraction = 0.8
+    mix: str | None = "product_mix"
+    ambient_c: str | None = "ambient_c"
+    coverage_min: Fraction = 0.9
 
 
 class PricesSection(Section, frozen=True):
@@ -96,9 +97,11 @@ class PricesSection(Section, frozen=True):
 
 
 class EconomicsSection(Section, frozen=True):
-    """What a unit sells for and what the upgrade cost; for one year of the upgraded lines."""
+    """What a unit sells for and what the upgrade costs; every figure is of one line."""
 
     price_per_unit: Positive = 20.0
+    good_units_per_year: Positive | None = None
+    unit_cost: Positive | None = None
     fixed_cost_per_year: NotNegative = 0.0
     investment: NotNegative = 0.0
     running_cost_per_year: NotNegative = 0.0

@@ -15,6 +15,7 @@ from gainline import wiring
 from gainline.config import Settings
 from gainline.page.flowstate import flow_state
 from gainline.schedule import due_slots
+from ingest.mqtt import require_reachable
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
 # Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.
@@ -63,7 +64,7 @@ def refuse_foreign_packages() -> None:
 def check_settings(settings: Settings) -> None:
     """Check what the types cannot: zones, cron expressions, patterns, the broker's address."""
     wiring.broker_address(settings)
-    wiring.limits(settings)
+    wiring.how_to_read(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:
@@ -76,7 +77,7 @@ def check_settings(settings: Settings) -> None:
 
 def check_live(settings: Settings) -> None:
     """Connect to the broker. Raises UnreachableError where it does not answer."""
-    wiring.connect_once(settings)
+    require_reachable(wiring.broker_address(settings))
 
 
 def _finding(subject: str, check: Callable[[], str]) -> Finding:

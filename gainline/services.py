@@ -5,14 +5,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from contracts.errors import ConfigError, GainlineError, TransientError
+from contracts.errors import ConfigError, TransientError
 from gainline import flow, wiring
 from gainline.config import Settings
-from gainline.telemetry import show_alive
+from gainline.telemetry import show_alive, tell_ready
+from ingest.mqtt import Receiver
+from store.maintain import maintain as keep_in_order
 
 Service = Callable[[Settings, threading.Event], None]
 
@@ -22,6 +26,7 @@ RETRY_S = 1.0
 JUDGE_POLLS_PER_COMMIT = 2
 MAINTAIN_EVERY_S = 600.0
 SCHEDULE_EVERY_S = 10.0
+READY_POLL_S = 0.05
 # How long a service may take to end once it was told to; `run` must be gone within 10 s.
 STOP_WITHIN_S = 8.0
 
@@ -42,11 +47,15 @@ def run_until_signalled(settings: Settings, services: list[Service]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     threads = [
-        threading.Thread(target=_guarded, args=(service, settings, stop, failures), daemon=True)
+        threading.Thread(
+            target=_guarded, args=(partial(service, settings), stop, failures), daemon=True
+        )
         for service in services
     ]
     for thread in threads:
         thread.start()
+    if ingest not in services:
+        tell_ready()
     while not stop.wait(1.0):
         show_alive()
     deadline = time.monotonic() + STOP_WITHIN_S
@@ -58,57 +67,60 @@ def run_until_signalled(settings: Settings, services: list[Service]) -> int:
 
 
 def _guarded(
-    service: Service, settings: Settings, stop: threading.Event, failures: list[Exception]
+    work: Callable[[threading.Event], None], stop: threading.Event, failures: list[Exception]
 ) -> None:
-    """Run one service; its failure stops the others and is raised again in the main thread."""
+    """Work until told to stop; a failure stops the others, and whoever waits raises it again."""
     try:
-        service(settings, stop)
-    except Exception as problem:  # noqa: BLE001  # raised again by run_until_signalled
+        work(stop)
+    except Exception as problem:  # noqa: BLE001  # raised again where the thread is joined
         failures.append(problem)
     finally:
         stop.set()
 
 
 def ingest(settings: Settings, stop: threading.Event) -> None:
-    """Receive into the journal in one thread, and move the journal into the lake in this one."""
+    """Receive into the journal in a thread of its own, and move it into the lake in this one."""
     with wiring.open_lake(settings, writer="ingest") as lake, wiring.open_journal(settings) as held:
+        intake = flow.Intake(held, lake, wiring.how_to_read(settings))
         receiver = wiring.receiver(settings, held)
         failures: list[Exception] = []
-        thread = threading.Thread(
-            target=_guarded, args=(lambda _s, event: receiver.run(event), settings, stop, failures)
-        )
+        thread = threading.Thread(target=_guarded, args=(receiver.run, stop, failures))
         thread.start()
-        intake = wiring.intake(settings)
+        threading.Thread(target=_tell_when_subscribed, args=(receiver, stop), daemon=True).start()
         while not stop.wait(settings.store.commit_interval_s):
-            _patiently(lambda: _drain(lambda: flow.store_messages(held, lake, intake)), stop)
+            _patiently(lambda: _drain(intake.store_new), stop)
         thread.join()
-        _patiently(lambda: _drain(lambda: flow.store_messages(held, lake, intake)), stop)
+        _patiently(lambda: _drain(intake.store_new), stop)
         if failures:
             raise failures[0]
 
 
 def judge(settings: Settings, stop: threading.Event) -> None:
-    """Judge what the lake has received, until its last reading has a verdict or must wait."""
+    """Judge what the lake has received, as it comes."""
     with wiring.open_lake(settings, writer="judge") as lake:
+        bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
-        bench = flow.Bench(lake, wiring.judge_settings(settings), wiring.rule_for(settings))
-        while not stop.is_set():
+        while not stop.wait(pause_s):
             _patiently(lambda: _drain(lambda: bench.judge_new(time.time_ns() // 1000)), stop)
-            stop.wait(pause_s)
 
 
 def maintain(settings: Settings, stop: threading.Event) -> None:
     """Keep the store in order."""
+    folder = wiring.store_folder(settings)
+    wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     while not stop.is_set():
-        _patiently(lambda: flow.maintain(wiring.store_folder(settings)), stop)
+        _patiently(lambda: keep_in_order(folder, now=datetime.now(UTC)), stop)
         stop.wait(MAINTAIN_EVERY_S)
 
 
 def schedule(settings: Settings, stop: threading.Event) -> None:
     """Make the reports that are due."""
-    while not stop.is_set():
-        _patiently(lambda: flow.make_due_reports(settings), stop)
-        stop.wait(SCHEDULE_EVERY_S)
+    from gainline.reporting import make_due_reports  # noqa: PLC0415  # loads torch
+
+    with wiring.open_lake(settings, writer="reports") as lake:
+        while not stop.is_set():
+            _patiently(lambda: make_due_reports(settings, lake, datetime.now(UTC)), stop)
+            stop.wait(SCHEDULE_EVERY_S)
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
@@ -128,6 +140,12 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     thread.join(STOP_WITHIN_S / 2)
 
 
+def everything(settings: Settings) -> list[Service]:
+    """List the services that `run` runs: a schedule only where there is one to keep."""
+    listen(settings).close()
+    return [ingest, judge, maintain, serve, *([schedule] if settings.schedule else [])]
+
+
 def listen(settings: Settings) -> socket.socket:
     """Bind the page's port, so that a port in use is known before anything else starts."""
     host, port = settings.page.host, settings.page.port
@@ -141,6 +159,13 @@ def listen(settings: Settings) -> socket.socket:
             f"page.port: {host}:{port} cannot be used ({problem.strerror}); set another page.port"
         ) from None
     return listener
+
+
+def _tell_when_subscribed(receiver: Receiver, stop: threading.Event) -> None:
+    """Tell who started us that messages are received from now on."""
+    while not receiver.connected and not stop.wait(READY_POLL_S):
+        pass
+    tell_ready()
 
 
 def _drain(step: Callable[[], int]) -> None:
@@ -165,8 +190,3 @@ def _patiently(step: Callable[[], object], stop: threading.Event) -> None:
             if said:
                 log.info("resumed")
             return
-
-
-def failure_words(problem: GainlineError) -> str:
-    """Give the one line that a user reads."""
-    return " ".join(str(problem).split())

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def set_up_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+def tell_ready() -> None:
+    """Tell whoever started us that the service is up: systemd's protocol, Type=notify.
+
+    See sd_notify(3): one datagram to the socket named by NOTIFY_SOCKET; "@" stands for the null
+    byte of an abstract name. Without that variable nothing happens.
+    """
+    name = os.environ.get("NOTIFY_SOCKET", "")
+    if not name:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"READY=1", "\0" + name[1:] if name.startswith("@") else name)
 
 
 def show_alive() -> None:

@@ -20,7 +20,7 @@ from store.catalog import attach
 from store.commit import Addition, Committer
 from store.creation import create, is_complete
 from store.durable import sync_folder
-from store.folder import Folder, claim
+from store.folder import COMMIT_WAIT_S, Folder, claim, held
 from store.progress import ProgressKeeper, ProgressRow
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class Lake:
         place.prepare()
         lock = claim(place, writer)
         try:
-            lake = cls(place, writer, lock)
+            # two that attach a catalog that is not there yet would both make it
+            with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+                lake = cls(place, writer, lock)
         except BaseException:
             os.close(lock)
             raise

@@ -1,0 +1,110 @@
+"""Answers `gain` and `profit`: what upgrades did to a panel that is in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from analytics import gain, profit
+from contracts.errors import ConfigError, DataError
+from contracts.outcome import Gain, Interval
+from contracts.panel import REQUIRED, Panel, Upgrades
+from gainline.config import Settings
+from gainline.tables import read_table
+
+MODELS = ("cost_plus", "fixed_price")
+
+
+def fit_files(
+    panel_file: Path, upgrades_file: Path, options: Mapping[str, float], *, as_json: bool
+) -> None:
+    """Fit the gain of a panel and print it."""
+    fitted = gain.fit(
+        Panel(_dated(read_table(panel_file, columns=REQUIRED), "period", panel_file)),
+        Upgrades(_dated(read_table(upgrades_file), "upgraded_on", upgrades_file)),
+        level=float(options["level"]),
+        ramp=int(options["ramp"]),
+        anticipation=int(options["anticipation"]),
+    )
+    if as_json:
+        json.dump(gain.as_answer(fitted), sys.stdout, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(_in_words(fitted))
+
+
+def profit_of(alpha: float, beta: float, model: str, *, settings: Settings, as_json: bool) -> None:
+    """Print what a known gain does to profit."""
+    if model not in MODELS:
+        raise ConfigError(f"--model: {model!r} is none of {', '.join(MODELS)}")
+    if model == "cost_plus":
+        answer = {"profit_ratio": profit.cost_plus(alpha=alpha, beta=beta)}
+    else:
+        answer = _fixed_price(alpha, beta, settings)
+    if as_json:
+        json.dump(answer, sys.stdout, allow_nan=False)
+        sys.stdout.write("\n")
+        return
+    for name, value in answer.items():
+        sys.stdout.write(f"{name}  {value:.6g}\n")
+
+
+def _fixed_price(alpha: float, beta: float, settings: Settings) -> dict[str, float]:
+    section = settings.economics
+    if section.good_units_per_year is None or section.unit_cost is None:
+        raise ConfigError(
+            "economics: good_units_per_year and unit_cost are not set; the model fixed_price"
+            " needs both"
+        )
+    economics = profit.Economics(
+        good_units=section.good_units_per_year,
+        unit_cost=section.unit_cost,
+        price=section.price_per_unit,
+        fixed_cost=section.fixed_cost_per_year,
+        running_cost=section.running_cost_per_year,
+        investment=section.investment,
+        years=section.horizon_years,
+        discount_rate=section.discount_rate,
+        demand_units=section.demand_per_year or float("inf"),
+        currency=settings.prices.currency,
+    )
+    earned = profit.at(alpha, beta, economics)
+    figures = {
+        "profit_before": earned.before,
+        "profit_after": earned.after.estimate,
+        "npv": earned.npv.estimate,
+    }
+    return figures if earned.ratio is None else {"profit_ratio": earned.ratio.estimate, **figures}
+
+
+def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
+    """Take a column for dates; `line` for text, whatever the file made of it."""
+    if column not in table.column_names or "line" not in table.column_names:
+        return table  # the type that takes it says what is missing
+    try:
+        days = table[column].cast(pa.date32(), safe=False)
+        lines = table["line"].cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise DataError(f"{path}: the column {column!r} holds no dates; write 2026-03-02") from None
+    table = table.set_column(table.column_names.index(column), column, days)
+    return table.set_column(table.column_names.index("line"), "line", lines)
+
+
+def _in_words(fitted: Gain) -> str:
+    def row(name: str, alpha: Interval, beta: Interval) -> str:
+        return (
+            f"{name:<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
+            f" {beta.estimate:8.4f} [{beta.low:.4f}, {beta.high:.4f}]\n"
+        )
+
+    share = f"{fitted.level:.0%} interval"
+    text = f"{'':<16} {'alpha':>8} {share:<17} {'beta':>8} {share}\n"
+    text += row("programme", fitted.alpha, fitted.beta)
+    text += "".join(row(f"line {one.line}", one.alpha, one.beta) for one in fitted.lines)
+    text += row("next line", *fitted.next_line)
+    text += f"verdict: {fitted.verdict}\n"
+    return text + "".join(f"note: {warning}\n" for warning in fitted.warnings)

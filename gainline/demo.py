@@ -1,0 +1,258 @@
+"""The main job from end to end on this machine: gateways, broker, `gainline run`, report."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from contracts.errors import ConfigError, TransientError
+from contracts.message import Address
+from contracts.outcome import Report, Truth
+from gainline import flow, wiring
+from gainline.comparison import compare_with_books
+from gainline.config import Settings, load
+from gainline.process import Process, running
+from gainline.reporting import Occasion, write_report
+from gainline.tables import read_table
+from ingest import replay
+from ingest.broker import embedded_broker
+from ingest.mqtt import Publisher
+from ingest.outgoing import Outgoing
+from ingest.plant.plan import PlantPlan
+from ingest.plant.simulation import Plant, simulate
+from store.query import fetch
+
+MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be replaced
+# How long the pipeline may stand still before the demo gives up on it.
+STILL_FOR_S_MAX = 60.0
+POLL_S = 0.25
+COUNTS_SQL = """
+SELECT coalesce((SELECT sum(received) FROM ledger), 0)::BIGINT AS messages,
+       (SELECT count(*) FROM raw.readings) AS raw,
+       (SELECT count(*) FROM clean.readings) AS judged,
+       (SELECT arrival FROM house.judge_progress) AS seen,
+       (SELECT bool_and(received = stored + duplicate + dead_letter) FROM ledger) AS balances
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is published, and what is known of it."""
+
+    title: str
+    messages: Iterator[Outgoing]
+    message_count: int
+    reading_count: int
+    plant: Plant | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the lake holds: messages received; readings stored, judged, seen by the judge."""
+
+    messages: int
+    raw: int
+    judged: int
+    seen: int
+    balances: bool
+
+
+def run_demo(out: Path, *, recordings: tuple[Path, ...], seed: int) -> bool:
+    """Run the main job into a folder; tell whether every stage has rows and the ledger balances.
+
+    Raises ConfigError for a folder that is not an earlier demo, DataError for a file that is no
+    recording, TransientError where the pipeline stands still.
+    """
+    say = Console(stderr=True, highlight=False).print
+    source = _recorded(recordings) if recordings else _simulated(seed)
+    _prepare(out)
+    say(f"{source.title}: {source.reading_count:,} readings in {source.message_count:,} messages")
+    with embedded_broker() as address:
+        settings = load(_write_settings(out, address, source), environment={})
+        with running(out / "gainline.toml", log=out / "run.log") as process:
+            _publish(address, source, process)
+            _wait_until_stored(source, settings, process)
+    judged = _finish_judging(settings)
+    say(f"judged the last {judged} readings, which had waited for their successors")
+    counts = _counts(settings)
+    report = write_report(settings, out / "report.html", _occasion(source))
+    for line in _summary(source, counts, report):
+        say(line)
+    say(f"report: {out / 'report.html'}")
+    say(f"ask:    gainline sql 'FROM latest' --store {out / 'lake'}")
+    return _is_whole(source, counts, report)
+
+
+def _simulated(seed: int) -> Source:
+    plant = simulate(PlantPlan(seed=seed))
+    return Source(
+        f"simulated plant, seed {seed}",
+        plant.messages(),
+        plant.message_count,
+        plant.reading_count,
+        plant,
+    )
+
+
+def _recorded(files: tuple[Path, ...]) -> Source:
+    """Read the recordings; each is sent by a gateway of its own, named after its place."""
+    tables = [read_table(file, columns=("tag", "source_time", "value")) for file in files]
+    messages = [
+        message
+        for number, table in enumerate(tables, 1)
+        for message in replay.messages(table, gateway=f"recording-{number}", epoch="replay")
+    ]
+    rows = sum(table.num_rows for table in tables)
+    title = "recordings " + ", ".join(str(file) for file in files)
+    return Source(title, iter(messages), len(messages), rows)
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder, in place of an earlier demo. Raises ConfigError for anything else."""
+    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out: {out} is not an earlier demo; name a folder that is not there")
+    try:
+        if out.exists():
+            shutil.rmtree(out)
+        out.mkdir(parents=True)
+        (out / MARK).touch()
+    except OSError as problem:
+        raise ConfigError(f"--out: {out} cannot be made: {problem.strerror}") from None
+
+
+def _write_settings(out: Path, address: Address, source: Source) -> Path:
+    """Write the configuration of the demo, so that every verb works on what it leaves."""
+    lines = [
+        "# What `gainline demo` ran with; `gainline report --config` makes its report again.",
+        f'[broker]\nurl = "mqtt://{address}"',
+        f'[store]\nfolder = "{out / "lake"}"',
+        f"[page]\nport = {_free_port()}",
+    ]
+    if source.plant is not None:
+        plan = source.plant.plan
+        lines.append(f"[gain]\nramp_periods = {plan.ramp_weeks}")
+        lines.append(
+            f"[prices]\nenergy_per_kwh = {plan.price_kwh}\nmaterial_per_kg = {plan.price_kg}"
+        )
+        lines += [
+            f'[[upgrades]]\nline = "{row["line"]}"\nupgraded_on = {row["upgraded_on"]}'
+            for row in source.plant.upgrades.table.to_pylist()
+        ]
+    path = out / "gainline.toml"
+    path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _publish(address: Address, source: Source, process: Process) -> None:
+    """Publish everything, each message acknowledged by the broker."""
+    with (
+        Publisher(address, client_id="gainline-demo") as publisher,
+        _progress("publishing", source.message_count) as advance,
+    ):
+        for message in source.messages:
+            publisher.publish(message.topic, message.payload)
+            advance(1)
+            process.require_alive()
+        publisher.drain(STILL_FOR_S_MAX)
+
+
+def _wait_until_stored(source: Source, settings: Settings, process: Process) -> None:
+    """Wait until every message is in the lake and the judge has seen every reading."""
+    for name, total, field in (
+        ("storing", source.message_count, "messages"),
+        ("judging", source.reading_count, "seen"),
+    ):
+        with _progress(name, total) as advance:
+            done, moved_at_s = 0, time.monotonic()
+            while done < total:
+                process.require_alive()
+                now = int(getattr(_counts(settings), field))
+                if now > done:
+                    moved_at_s = time.monotonic()
+                elif time.monotonic() - moved_at_s > STILL_FOR_S_MAX:
+                    raise TransientError(
+                        f"{name}: stands still at {done} of {total}; see {process.log}"
+                    )
+                advance(now - done)
+                done = now
+                time.sleep(POLL_S)
+
+
+def _finish_judging(settings: Settings) -> int:
+    with wiring.open_lake(settings, writer="judge") as lake:
+        bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
+        return bench.finish()
+
+
+def _counts(settings: Settings) -> Counts:
+    return Counts(**fetch(wiring.store_folder(settings), COUNTS_SQL).to_pylist()[0])
+
+
+def _occasion(source: Source) -> Occasion:
+    books = source.plant.books if source.plant else None
+    return Occasion(
+        source.title[:1].upper() + source.title[1:],
+        datetime.now(UTC),
+        is_simulated=books is not None,
+        truth=Truth(books.alpha, books.beta) if books else None,
+    )
+
+
+def _summary(source: Source, counts: Counts, report: Report) -> Iterator[str]:
+    """Say what has come out, line by line."""
+    yield f"stored {counts.raw:,} readings, judged {counts.judged:,}"
+    yield f"ledger: {'balances' if counts.balances else 'DOES NOT BALANCE'}"
+    books = source.plant.books if source.plant else None
+    if books is None or report.gain is None or report.panel is None:
+        return
+    yield f"panel against the plant's own books: {compare_with_books(report.panel, books.panel)}"
+    yield "the plant is simulated, so the truth is known:"
+    for name, found, truth in (
+        ("alpha", report.gain.alpha, books.alpha),
+        ("beta ", report.gain.beta, books.beta),
+    ):
+        place = "inside" if found.low <= truth <= found.high else "outside"
+        yield (
+            f"  {name} {found.estimate:.4f}, {report.gain.level:.0%} interval"
+            f" {found.low:.4f} to {found.high:.4f}; truth {truth:.4f}, {place}"
+        )
+
+
+def _is_whole(source: Source, counts: Counts, report: Report) -> bool:
+    """Tell whether every stage has all its rows, and the ledger balances."""
+    return (
+        counts.balances
+        and counts.messages == source.message_count
+        and counts.raw == counts.judged == source.reading_count
+        and (source.plant is None or report.gain is not None)
+    )
+
+
+@contextmanager
+def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<11}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(name, total=total)
+        yield lambda count: bars.advance(task, count)

@@ -1,0 +1,30 @@
+"""Does to one file what the services do to a stream: decodes a payload, judges a table."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from clean.table import judge_table
+from gainline import wiring
+from gainline.config import Settings
+from gainline.tables import read_table, write_table
+from ingest.decode import decode
+from ingest.probe import probe_lines
+from ingest.readings import Refusal
+
+
+def probe_payload(settings: Settings, topic: str, payload: bytes) -> bool:
+    """Print one JSON object a reading, or the one of a refusal; tell whether it was read."""
+    reading = wiring.how_to_read(settings)
+    outcome = decode(topic, payload, limits=reading.limits, zone=reading.zone)
+    lines = [msgspec.json.encode(line) + b"\n" for line in probe_lines(outcome)]
+    sys.stdout.buffer.write(b"".join(lines))
+    sys.stdout.flush()
+    return not isinstance(outcome, Refusal)
+
+
+def clean_file(settings: Settings, source: Path, target: Path) -> None:
+    """Judge a table of readings and write it back, row for row, with the verdicts."""
+    table = read_table(source, columns=("tag", "source_time", "value"))
+    write_table(judge_table(table, wiring.rule_for(settings)), target)

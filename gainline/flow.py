@@ -1,0 +1,129 @@
+"""The main job, in the order in which a reading takes it. Read this first.
+
+    broker ─ Receiver ─▶ journal        ingest.mqtt acknowledges only what is on disk
+    journal ─ Intake ──▶ lake, raw      decoded, duplicates known, the ledger balanced
+    lake, raw ─ Bench ─▶ lake, clean    judged; what the judge remembers is in the same commit
+    lake, clean ─ write_report ─▶ HTML  panel, gain, profit; see gainline/reporting.py
+
+Each step moves what is there and says how much that was; gainline/services.py repeats them. A step
+that fails has moved nothing: its next try begins where the lake's last commit ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from clean.judge import Judge
+from clean.settings import Settings as JudgeSettings
+from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
+from contracts.tags import Tag, TagRule
+from ingest.decode import decode_messages
+from ingest.identity import Memory
+from ingest.journal import Journal
+from ingest.readings import Limits
+from store.lake import Lake
+
+# What one commit may take from the journal: column arrays of a few bytes a reading make some
+# hundred thousand readings of it, which is where a commit's fixed cost no longer counts, in less
+# than 200 MB of memory.
+COMMIT_BYTES_MAX = 4 << 20
+# What the judge takes at once, for the same reasons.
+JUDGE_READINGS_MAX = 500_000
+
+
+@dataclass(frozen=True)
+class HowToRead:
+    """What ingest is told of messages: limits, the zone of bare times, where a tag stands."""
+
+    limits: Limits
+    zone: tzinfo
+    tag_of: Callable[[str], Tag]
+
+
+class Intake:
+    """Moves messages from the journal into the lake."""
+
+    def __init__(self, journal: Journal, lake: Lake, reading: HowToRead) -> None:
+        self._journal, self._lake, self._reading = journal, lake, reading
+        self._known = set(lake.known_tags())
+        self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
+
+    def store_new(self) -> int:
+        """Commit messages that wait in the journal; give their number, 0 when none waits."""
+        done = self._done or self._lake.ingest_progress()
+        self._done = done
+        messages = self._journal.read(done.position, limit_bytes=COMMIT_BYTES_MAX)
+        if not messages:
+            return 0
+        commit = decode_messages(
+            messages,
+            Memory.load(done.memory),
+            limits=self._reading.limits,
+            first_arrival=done.arrival,
+            zone=self._reading.zone,
+        )
+        self._done = None
+        self._commit(commit)
+        self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
+        self._journal.trim(commit.until_position)
+        return len(messages)
+
+    def _commit(self, commit: RawCommit) -> None:
+        seen = map(str, commit.readings.table["tag"].unique().to_pylist())
+        new = [tag for tag in seen if tag not in self._known]
+        self._lake.commit_raw(commit, new_tags=[self._reading.tag_of(tag) for tag in new])
+        self._known.update(new)
+
+
+class Bench:
+    """Where the judge sits: takes readings from the lake and puts them back with verdicts."""
+
+    def __init__(
+        self, lake: Lake, rules: Callable[[str], TagRule], settings: JudgeSettings
+    ) -> None:
+        self._lake, self._rules, self._settings = lake, rules, settings
+        self._seat: tuple[Judge, int] | None = None  # the judge, and where it is to go on
+
+    def judge_new(self, now_us: int) -> int:
+        """Judge readings that are new, or else those that have waited too long; give their number.
+
+        The lookout for readings that waited is kept only when nothing newer is there to be
+        judged: else a judge that comes late would take what it has not read yet for missing.
+        """
+        judge, arrival = self._seated()
+        batch = self._lake.raw_after(arrival, limit=JUDGE_READINGS_MAX)
+        if batch.table.num_rows:
+            self._commit(judge, judge.push(batch), int(batch.table["arrival"][-1].as_py()) + 1)
+            return batch.table.num_rows
+        overdue = judge.expire(now_us)
+        if overdue.table.num_rows:
+            self._commit(judge, overdue, arrival)
+        return overdue.table.num_rows
+
+    def finish(self) -> int:
+        """Judge all that still waits, as at the end of a recording; give its number."""
+        judge, arrival = self._seated()
+        last = judge.finish()
+        self._commit(judge, last, arrival)
+        return last.table.num_rows
+
+    def _seated(self) -> tuple[Judge, int]:
+        """Give the judge as of the lake's last commit, and the reading it is to go on from."""
+        if self._seat is None:
+            done = self._lake.judge_progress()
+            judge = (
+                Judge.restore(done.memory, self._rules, self._settings)
+                if done.memory
+                else Judge(self._rules, self._settings)
+            )
+            self._seat = judge, done.arrival
+        return self._seat
+
+    def _commit(self, judge: Judge, ready: CleanBatch, until: int) -> None:
+        self._seat = None  # should the commit fail, this judge knows more than the lake
+        self._lake.commit_clean(
+            CleanCommit(readings=ready, until_arrival=until, memory=judge.memory())
+        )
+        self._seat = judge, until

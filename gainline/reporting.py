@@ -1,0 +1,207 @@
+"""Makes the report of a store: asks the lake, fits the gain, works out the profit, writes HTML."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+
+from analytics import gain, panel, profit
+from analytics.report import render
+from contracts.batches import LedgerEntry
+from contracts.errors import TransientError
+from contracts.outcome import QualityRow, Report, Series, Truth
+from gainline import valuation, wiring
+from gainline.config import Settings
+from gainline.schedule import due_slots
+from store.lake import Lake, ReportSlot
+from store.periods import periods_sql
+from store.query import answer, connect
+
+LEDGER_SQL = "SELECT gateway, received, stored, duplicate, dead_letter FROM ledger ORDER BY gateway"
+SPAN_SQL = "SELECT min(source_time) AS first, max(source_time) AS last FROM clean.readings"
+QUALITY_SQL = """
+SELECT coalesce(t.line, r.tag) AS name, sum(r.readings)::BIGINT AS readings,
+       sum(r.good)::BIGINT AS good
+FROM (SELECT tag, count(*) AS readings, count(*) FILTER (quality = 0) AS good
+      FROM clean.readings WHERE source_time < {until} GROUP BY tag) AS r
+LEFT JOIN tags AS t ON r.tag = t.tag
+GROUP BY name ORDER BY name
+""".strip()
+REASONS_SQL = """
+SELECT coalesce(line, tag) AS name, reason, count(*) AS count
+FROM (SELECT line, tag, unnest(reasons) AS reason
+      FROM readings WHERE quality > 0 AND source_time < {until})
+GROUP BY ALL ORDER BY ALL
+""".strip()
+# The tags in which most was found are the ones to look at; where nothing was, the first ones.
+SERIES_TAGS_SQL = """
+SELECT tag, min(source_time) FILTER (quality = 2) AS first_bad
+FROM clean.readings WHERE value IS NOT NULL AND source_time < {until}
+GROUP BY tag ORDER BY count(*) FILTER (quality = 2) DESC, tag LIMIT 4
+""".strip()
+# Enough to see a fault among its neighbours, few enough to see it at all.
+SERIES_SQL = """
+SELECT source_time, value, quality, unit FROM readings
+WHERE tag = ? AND value IS NOT NULL AND source_time < {until}
+  AND source_time >= coalesce(?, TIMESTAMPTZ '-infinity') - INTERVAL '3 days'
+ORDER BY source_time LIMIT 600
+""".strip()
+QUERIES = {
+    "Ledger": LEDGER_SQL,
+    "Time span": SPAN_SQL,
+    "Data quality": QUALITY_SQL,
+    "Reasons": REASONS_SQL,
+    "Tags drawn": SERIES_TAGS_SQL,
+}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why a report is made: its title, the moment it tells of, what is known of the truth."""
+
+    title: str
+    until: datetime
+    is_simulated: bool = False
+    truth: Truth | None = None
+
+
+def write_report(settings: Settings, path: Path, occasion: Occasion) -> Report:
+    """Make the report of what the readings say up to a moment, and write it whole or not at all.
+
+    Raises DataError where the store cannot be reported on, TransientError for a full disk.
+    """
+    report = gather(settings, occasion)
+    page = render(report)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8") as target:
+            target.write(page)
+            target.flush()
+            os.fsync(target.fileno())
+        part.rename(path)
+    except OSError as problem:
+        raise TransientError(f"{path}: cannot be written ({problem.strerror})") from None
+    return report
+
+
+def gather(settings: Settings, occasion: Occasion) -> Report:
+    """Ask the lake for everything a report says."""
+    queries = {name: _until(sql, occasion.until) for name, sql in QUERIES.items()}
+    with connect(wiring.store_folder(settings)) as lake:
+        found = {name: answer(lake, sql) for name, sql in queries.items()}
+        drawn = _until(SERIES_SQL, occasion.until)
+        report = Report(
+            title=occasion.title,
+            made_at=datetime.now(UTC),
+            period=_period(found["Time span"].to_pylist()[0], occasion.until),
+            is_simulated=occasion.is_simulated,
+            truth=occasion.truth,
+            quality=_quality(found["Data quality"], found["Reasons"]),
+            ledger=tuple(LedgerEntry(**row) for row in found["Ledger"].to_pylist()),
+            series=tuple(
+                _series(row["tag"], answer(lake, drawn, [row["tag"], row["first_bad"]]))
+                for row in found["Tags drawn"].to_pylist()
+            ),
+            queries={**queries, "Readings drawn": drawn},
+        )
+        if not settings.upgrades:
+            return report
+        return _with_gain(report, answer(lake, periods_sql()), settings)
+
+
+def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
+    """Make each report whose slot has passed, exactly once; give their number.
+
+    A schedule that is new begins now. A report is written before its slot is noted: after a crash
+    in between it is made again, in the same file.
+    """
+    made = 0
+    for schedule in settings.schedule:
+        done = lake.report_slots(schedule.name)
+        if not done:
+            lake.record_report(ReportSlot(schedule.name, now, now, ""))
+            continue
+        for slot in due_slots(schedule, after=done[-1].slot, now=now):
+            name = f"{schedule.name}-{slot.astimezone(UTC):%Y%m%dT%H%MZ}.html"
+            path = wiring.store_folder(settings) / "reports" / name
+            title = f"{schedule.name} {slot:%Y-%m-%d %H:%M}"
+            write_report(settings, path, Occasion(title, slot))
+            lake.record_report(ReportSlot(schedule.name, slot, datetime.now(UTC), path.name))
+            log.info("report", file=str(path))
+            made += 1
+    return made
+
+
+def _period(span: Mapping[str, datetime | None], until: datetime) -> tuple[date, date]:
+    first, last = span["first"] or until, span["last"] or until
+    return min(first, until).date(), min(last, until).date()
+
+
+def _quality(counts: pa.Table, reasons: pa.Table) -> tuple[QualityRow, ...]:
+    found: dict[str, list[tuple[str, int]]] = {}
+    for row in reasons.to_pylist():
+        found.setdefault(row["name"], []).append((row["reason"], row["count"]))
+    return tuple(
+        QualityRow(
+            **row,
+            reasons=tuple(found.get(row["name"], ())),
+            late=dict(found.get(row["name"], ())).get("late", 0),
+        )
+        for row in counts.to_pylist()
+    )
+
+
+def _series(tag: str, rows: pa.Table) -> Series:
+    return Series(
+        tag=tag,
+        unit=rows["unit"][0].as_py() or "" if rows.num_rows else "",
+        source_time=rows["source_time"].cast(pa.timestamp("us")).to_numpy(),
+        value=rows["value"].to_numpy(),
+        quality=rows["quality"].to_numpy(),
+    )
+
+
+def _until(sql: str, until: datetime) -> str:
+    """Write the moment into a query, so that the report shows just what was asked."""
+    return sql.replace("{until}", f"TIMESTAMPTZ '{until.astimezone(UTC).isoformat()}'")
+
+
+def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
+    """Add what the upgrades earned: panel, gain, profit."""
+    built = panel.build(
+        periods,
+        names=valuation.metric_names(settings),
+        prices=valuation.prices(settings),
+        coverage_min=settings.panel.coverage_min,
+    )
+    upgrades = valuation.upgrades(settings)
+    fitted = gain.fit(
+        built.panel,
+        upgrades,
+        level=settings.gain.level,
+        ramp=settings.gain.ramp_periods,
+        anticipation=settings.gain.anticipation_periods,
+    )
+    return replace(
+        report,
+        gain=fitted,
+        profit=profit.push(
+            fitted.draws,
+            valuation.economics(settings, built.panel, periods),
+            point=(fitted.alpha.estimate, fitted.beta.estimate),
+            level=fitted.level,
+        ),
+        panel=built.panel,
+        upgrades=upgrades,
+        left_out=built.left_out,
+        queries={**report.queries, "Panel": periods_sql()},
+    )

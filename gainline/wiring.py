@@ -1,0 +1,138 @@
+"""Turns the configuration into the plain values that the rooms take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from clean.settings import Settings as JudgeSettings
+from contracts.errors import ConfigError
+from contracts.message import Address
+from contracts.tags import Kind, Tag, TagRule
+from gainline.config import IngestSection, Settings, TagSection
+from gainline.flow import HowToRead
+from ingest.journal import Journal
+from ingest.mqtt import Receiver
+from ingest.readings import Limits
+from ingest.topics import kind_of, place_of
+from store.lake import Lake, Writer
+
+MQTT_PORT = 1883
+BYTES_PER_MB = 1 << 20
+
+
+def store_folder(settings: Settings) -> Path:
+    """Give the folder of the lake."""
+    return Path(settings.store.folder)
+
+
+def open_lake(settings: Settings, *, writer: Writer) -> Lake:
+    """Open the lake for one writer, making it where it is missing."""
+    return Lake.open(store_folder(settings), writer=writer)
+
+
+def open_journal(settings: Settings) -> Journal:
+    """Open the journal beside the lake, making it where it is missing."""
+    limit = settings.ingest.journal_limit_mb * BYTES_PER_MB
+    return Journal.open(store_folder(settings) / "journal", limit_bytes=limit)
+
+
+def receiver(settings: Settings, journal: Journal) -> Receiver:
+    """Make what reads the broker into the journal."""
+    broker = settings.broker
+    return Receiver(
+        broker_address(settings), topics=broker.topics, client_id=broker.client_id, journal=journal
+    )
+
+
+def broker_address(settings: Settings) -> Address:
+    """Read broker.url. Raises ConfigError where it is not mqtt://HOST[:PORT]."""
+    url = settings.broker.url
+    try:
+        parts = urlsplit(url)
+        port = parts.port or MQTT_PORT
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
+        raise ConfigError(f"broker.url: {url!r} is not of the form mqtt://HOST:PORT")
+    return Address(parts.hostname, port)
+
+
+def tag_maker(settings: Settings) -> Callable[[str], Tag]:
+    """Make what places a tag that is new, by the template and the patterns."""
+    template = settings.ingest.template
+    place_of("a/b", template)
+
+    def make(tag: str) -> Tag:
+        place = place_of(tag, template)
+        section = _section_of(settings, tag)
+        unit = section.unit if section else None
+        return Tag(tag, place, unit, _kind(section, place.metric or ""))
+
+    return make
+
+
+def rule_for(settings: Settings) -> Callable[[str], TagRule]:
+    """Make what tells the judge what is possible for a tag: the first pattern that matches."""
+    for section in settings.tags:
+        _kind(section, "")
+
+    def rule(tag: str) -> TagRule:
+        section = _section_of(settings, tag)
+        kind = _kind(section, tag.rpartition("/")[2])
+        if section is None:
+            return TagRule(kind)
+        return TagRule(kind, section.low, section.high, section.sentinels)
+
+    return rule
+
+
+def judge_settings(settings: Settings) -> JudgeSettings:
+    """Give the judge its settings."""
+    return JudgeSettings(max_delay_s=settings.clean.max_delay_s)
+
+
+def how_to_read(settings: Settings) -> HowToRead:
+    """Give ingest what it is told of messages."""
+    return HowToRead(limits(settings.ingest), zone(settings), tag_maker(settings))
+
+
+def limits(ingest: IngestSection) -> Limits:
+    """Give what a message may ask for."""
+    return Limits(
+        payload_bytes=ingest.payload_bytes_max,
+        depth=ingest.depth_max,
+        fields=ingest.fields_max,
+        string_bytes=ingest.string_bytes_max,
+    )
+
+
+def zone(settings: Settings) -> ZoneInfo:
+    """Give the zone of times without an offset. Raises ConfigError where there is none such."""
+    name = settings.ingest.zone
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            f"ingest.zone: no time zone is called {name!r}; use a name such as Europe/Berlin"
+        ) from None
+
+
+def _section_of(settings: Settings, tag: str) -> TagSection | None:
+    matching = (section for section in settings.tags if fnmatchcase(tag, section.pattern))
+    return next(matching, None)
+
+
+def _kind(section: TagSection | None, metric: str) -> Kind:
+    if section is None or section.kind is None:
+        return kind_of(metric)
+    try:
+        return Kind(section.kind)
+    except ValueError:
+        raise ConfigError(
+            f"tags.kind: {section.kind!r} of pattern {section.pattern!r} is none of"
+            f" {', '.join(Kind)}"
+        ) from None
