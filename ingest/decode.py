@@ -40,8 +40,8 @@ def decode(
 
     `zone` is that of times without an offset.
 
-    >>> decode("line1/press", b'{"ts": 1767225600, "force": 2}').readings[0][:3]
-    ('force', 1767225600000000, 2.0)
+    >>> decode("line1/press", b'{"ts": 1767225600, "force": 2}').readings[0].time_us
+    1767225600000000
     >>> decode("line1/press", b"[1, 2]").code
     'wrong_shape'
     """

@@ -44,7 +44,10 @@ def parse(payload: bytes, limits: Limits) -> object:
     if payload.count(b"{") + payload.count(b"[") > limits.depth:
         _check_depth(payload, limits.depth)
     # each name ends in ": unless blanks follow; what this lets pass is counted after parsing
-    if payload.count(b'":') - payload.count(b'\\":') > limits.fields:
+    if (
+        len(payload) > limits.fields
+        and payload.count(b'":') - payload.count(b'\\":') > limits.fields
+    ):
         raise PayloadError("too_big", f"more fields than the limit, {limits.fields}")
     try:
         return _decode(payload)
@@ -66,9 +69,8 @@ def check_names(document: object, payload: bytes, limits: Limits) -> None:
     colons has lost some; only then it is parsed again to see.
     """
     colons = payload.count(b":")
-    if type(document) is dict and colons == len(document):
-        names = colons
-    else:
+    names = len(document) if type(document) is dict else 0
+    if colons != names:
         escaped = b"\\u003" in payload  # a colon that is none in the payload
         names, in_texts = _count(document)
         if escaped or colons != names + in_texts:
@@ -85,14 +87,19 @@ def _count(document: object) -> tuple[int, int]:
         one = left.pop()
         if isinstance(one, dict):
             names += len(one)
-            in_texts += sum(name.count(":") for name in one)
-            left.extend(one.values())
-        elif isinstance(one, list):
-            # a column has many elements: take what matters in one pass
-            in_texts += sum(element.count(":") for element in one if type(element) is str)
-            left.extend(element for element in one if type(element) in (dict, list))
+            in_texts += "".join(one).count(":")
+            one = one.values()
         elif isinstance(one, str):
             in_texts += one.count(":")
+            continue
+        elif not isinstance(one, list):
+            continue
+        for element in one:
+            kind = type(element)
+            if kind is str:
+                in_texts += element.count(":")
+            elif kind is dict or kind is list:
+                left.append(element)
     return names, in_texts
 
 

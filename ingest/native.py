@@ -53,8 +53,8 @@ def read_scalar(document: object, context: Context) -> Decoded | None:
     """Read a bare number, boolean, text or null as the value of the topic, without a time."""
     if isinstance(document, (dict, list)):
         return None
-    value, text, status = value_of(document, context.limits)
-    reading = Reading("", None, value, text, status=status)
+    one = value_of(document, context.limits)
+    reading = Reading("", None, one.value, one.text, status=one.status)
     return Decoded(context.topic, None, None, None, [reading])
 
 
@@ -101,12 +101,12 @@ def _label_of(document: dict[str, object], field: str) -> str | None:
 def _readings_of(document: dict[str, object], sent: object, context: Context) -> list[Reading]:
     """Read every metric at the one time of the message."""
     limits = context.limits
-    us, is_doubtful = stamp_of(sent, context.zone)
-    quality, reasons = _DOUBTED if is_doubtful else _TRUSTED
+    stamp = stamp_of(sent, context.zone)
+    quality, reasons = _DOUBTED if stamp.is_doubtful else _TRUSTED
     readings = []
     for name, leaf in islice(_leaves_of(document), limits.fields + 1):
-        value, text, status = value_of(leaf, limits)
-        readings.append(Reading(name, us, value, text, quality, reasons, status))
+        one = value_of(leaf, limits)
+        readings.append(Reading(name, stamp.us, one.value, one.text, quality, reasons, one.status))
     if len(readings) > limits.fields:
         raise PayloadError("too_big", f"more values than the limit of fields, {limits.fields}")
     return readings

@@ -1,9 +1,14 @@
-"""What one message decodes to, within which limits."""
+"""What one message decodes to, within which limits.
+
+What is made for each message or reading is a Struct: it costs a third of a named tuple.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from contracts.errors import DataError
 
@@ -31,7 +36,7 @@ class Limits:
     readings: int = 65_536
 
 
-class Context(NamedTuple):
+class Context(Struct, frozen=True, gc=False):
     """What a decoder knows beside the payload."""
 
     topic: str
@@ -39,7 +44,7 @@ class Context(NamedTuple):
     zone: tzinfo  # of times that come without an offset
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True, gc=False):
     """One value of one tag at one time.
 
     `name` is the levels of the tag after the topic, "" where the topic names the metric.
@@ -73,7 +78,7 @@ class Columns(NamedTuple):
     columns: Sequence[Column]
 
 
-class Decoded(NamedTuple):
+class Decoded(Struct, frozen=True, gc=False):
     """The readings of one message: single ones or columns."""
 
     topic: str

@@ -89,16 +89,16 @@ class _Chunk:
 
     def add_readings(self, topic: str, readings: Sequence[Reading]) -> None:
         row = self.count
-        for name, us, value, text, quality, reasons, status in readings:
-            self._tags.append(f"{topic}/{name}" if name else topic)
-            self._single_times.append(NO_TIME if us is None else us)
-            self._single_values.append(value)
-            if text is not None:
-                self._texts[row] = text
-            if status is not None:
-                self._statuses[row] = status
-            if quality or reasons:
-                self._flags.append((row, quality, reasons))
+        for one in readings:
+            self._tags.append(f"{topic}/{one.name}" if one.name else topic)
+            self._single_times.append(NO_TIME if one.time_us is None else one.time_us)
+            self._single_values.append(one.value)
+            if one.text is not None:
+                self._texts[row] = one.text
+            if one.status is not None:
+                self._statuses[row] = one.status
+            if one.quality or one.reasons:
+                self._flags.append((row, one.quality, one.reasons))
             row += 1
         self._tag_counts.extend([1] * len(readings))
         self.count = row

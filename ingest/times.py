@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from ingest.readings import NO_TIME
 
@@ -39,7 +40,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{1,40})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
 
 
-class Stamp(NamedTuple):
+class Stamp(Struct, frozen=True, gc=False):
     """A source time, None where there is none to use, and whether it is to be doubted."""
 
     us: int | None

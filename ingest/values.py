@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from ingest.readings import Column, PayloadError
 
@@ -26,7 +27,7 @@ _NUMBER = re.compile(
 _NUMERIC = frozenset({int, float, bool, type(None)})
 
 
-class Value(NamedTuple):
+class Value(Struct, frozen=True, gc=False):
     """A finite number, or a text, or neither; `status` names a number that is not finite."""
 
     value: float | None
@@ -45,6 +46,8 @@ def value_of(sent: object, limits: Limits) -> Value:
     >>> value_of(True, Limits()), value_of(float("nan"), Limits())
     (Value(value=1.0, text=None, status=None), Value(value=None, text=None, status='NaN'))
     """
+    if type(sent) is float and math.isfinite(sent):
+        return Value(sent)
     if isinstance(sent, str):
         return _value_of_text(sent, limits)
     if isinstance(sent, (int, float)):
@@ -63,7 +66,7 @@ def column_of(name: str, sent: list[Any], limits: Limits) -> Column:
     numbers = np.array([math.nan if one.value is None else one.value for one in values], np.float64)
     texts = [one.text for one in values]
     statuses = [one.status for one in values]
-    return Column(name, numbers, texts if any(texts) else None, statuses if any(statuses) else None)
+    return Column(name, numbers, _unless_empty(texts), _unless_empty(statuses))
 
 
 def leaves_of(sent: object, name: str) -> Iterator[tuple[str, object]]:
@@ -98,6 +101,10 @@ def _numbers_of(sent: list[Any]) -> npt.NDArray[np.float64] | None:
     except OverflowError:
         return None
     return numbers if np.isfinite(numbers).sum() + sent.count(None) == len(sent) else None
+
+
+def _unless_empty(notes: list[str | None]) -> list[str | None] | None:
+    return None if notes.count(None) == len(notes) else notes
 
 
 def _value_of_text(text: str, limits: Limits) -> Value:

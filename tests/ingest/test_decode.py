@@ -1,0 +1,243 @@
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contracts.batches import LedgerEntry, RawCommit
+from contracts.errors import ContractError
+from contracts.message import Message
+from ingest import rows
+from ingest.decode import decode, decode_messages
+from ingest.identity import Memory
+from ingest.probe import probe_lines
+from ingest.readings import Decoded, Refusal
+
+POISON = Path(__file__).parents[2].parent / "shared" / "data" / "poison"
+TS = 1_767_225_600_000
+RECEIVED_US = 1_767_225_700_000_000
+
+
+def messages_of(*payloads: object, topic: str = "lyon/press/force") -> list[Message]:
+    sent = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in payloads]
+    return [
+        Message(position, topic, one, RECEIVED_US + position, retained=False)
+        for position, one in enumerate(sent, 40)
+    ]
+
+
+def commit_of(*payloads: object, memory: Memory | None = None) -> RawCommit:
+    return decode_messages(messages_of(*payloads), memory or Memory(), first_arrival=100)
+
+
+def counted(seq: int, **fields: object) -> dict[str, object]:
+    return {"gateway": "g", "epoch": "e", "seq": seq, "ts": TS, **fields}
+
+
+def test_a_commit_holds_the_readings_in_order_of_arrival() -> None:
+    commit = commit_of({"ts": [TS, TS + 1], "a": [1, 2], "b": [3, 4]}, b"5", counted(0, c=6))
+    table = commit.readings.table
+    assert table["arrival"].to_pylist() == list(range(100, 106))
+    assert table["value"].to_pylist() == [1, 2, 3, 4, 5, 6]
+    assert table["tag"].to_pylist()[3:] == [f"lyon/press/force{end}" for end in ("/b", "", "/c")]
+    assert table["seq"].to_pylist() == [None] * 5 + [0]
+    assert table["gateway"].to_pylist() == [None] * 5 + ["g"]
+    assert table["epoch"].to_pylist() == [None] * 5 + ["e"]
+    assert table["identity"].to_pylist() == list("CCCCDA")
+    assert table["topic"].unique().to_pylist() == ["lyon/press/force"]
+    assert table["received_time"].cast(pa.int64()).to_pylist() == [
+        RECEIVED_US + position for position in (40, 40, 40, 40, 41, 42)
+    ]
+    assert (commit.until_position, commit.until_arrival) == (43, 106)
+
+
+def test_what_cannot_be_read_is_a_dead_letter_and_harms_no_neighbour() -> None:
+    commit = commit_of({"ts": TS, "value": 1}, b'{"ts": 1,', {"ts": TS, "value": 2})
+    assert commit.readings.table["value"].to_pylist() == [1, 2]
+    (letter,) = commit.dead_letters
+    assert (letter.position, letter.payload, letter.gateway) == (41, b'{"ts": 1,', "")
+    assert letter.reason.startswith("not_json: ")
+    assert commit.ledger == (LedgerEntry("", 3, 2, 0, 1),)
+
+
+def test_a_count_that_was_seen_is_a_duplicate_across_commits() -> None:
+    first = commit_of(counted(0, a=1), counted(1, a=2), counted(0, a=1))
+    assert first.ledger == (LedgerEntry("g", 3, 2, 1, 0),)
+    second = commit_of(counted(1, a=2), counted(2, a=3), memory=Memory.load(first.memory))
+    assert second.readings.table["value"].to_pylist() == [3]
+    assert second.ledger == (LedgerEntry("g", 2, 1, 1, 0),)
+
+
+def test_a_repeat_of_a_timed_message_is_a_duplicate_and_another_value_is_not() -> None:
+    same, other = {"ts": TS, "value": 1}, {"ts": TS, "value": 2}
+    commit = commit_of(same, other, same)
+    assert commit.readings.table["value"].to_pylist() == [1, 2]
+    assert commit.ledger == (LedgerEntry("", 3, 2, 1, 0),)
+
+
+def test_a_message_without_a_time_is_stored_each_time() -> None:
+    commit = commit_of(b"1", b"1", {"ts": 0, "value": 1}, {"ts": 0, "value": 1})
+    assert commit.readings.table.num_rows == 4
+
+
+def test_a_refused_count_is_not_remembered_so_that_it_can_be_replayed() -> None:
+    refused = commit_of({**counted(0), "ts": [TS], "a": 1})
+    assert refused.ledger == (LedgerEntry("g", 1, 0, 0, 1),)
+    replayed = commit_of(counted(0, a=1), memory=Memory.load(refused.memory))
+    assert replayed.readings.table.num_rows == 1
+
+
+def test_the_ledger_counts_each_gateway_apart() -> None:
+    other = {**counted(0, a=1), "gateway": "h"}
+    commit = commit_of(counted(0, a=1), other, b"{", {**other, "seq": -1})
+    assert sorted(commit.ledger) == [
+        LedgerEntry("", 1, 0, 0, 1),
+        LedgerEntry("g", 1, 1, 0, 0),
+        LedgerEntry("h", 2, 1, 0, 1),
+    ]
+
+
+def test_the_callers_memory_stays_as_it_was_committed() -> None:
+    memory = Memory()
+    before = memory.dump()
+    first = commit_of(counted(0, a=1), {"ts": TS, "value": 1}, memory=memory)
+    assert memory.dump() == before
+    assert commit_of(counted(0, a=1), {"ts": TS, "value": 1}, memory=memory) == first
+
+
+def test_a_batch_is_the_same_however_it_is_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = [counted(n, a=n, b="x" * n, c=None) if n % 2 else str(n).encode() for n in range(9)]
+    whole = commit_of(*sent).readings.table
+    monkeypatch.setattr(rows, "CHUNK_READINGS", 2)
+    assert commit_of(*sent).readings.table.equals(whole)
+
+
+def test_a_commit_of_refused_messages_has_no_rows() -> None:
+    commit = commit_of(b"{", b"[")
+    assert commit.readings.table.num_rows == 0
+    assert (commit.until_arrival, len(commit.dead_letters)) == (100, 2)
+
+
+def test_no_messages_make_no_commit() -> None:
+    with pytest.raises(ContractError, match="no messages"):
+        commit_of()
+
+
+@pytest.mark.parametrize(
+    ("topic", "code"),
+    [
+        ("spBv1.0/G/NDATA/E", "sparkplug"),
+        ("plant/+/a", "bad_topic"),
+        ("plant/\0", "bad_topic"),
+        ("plant/\udcff", "bad_topic"),
+        ("", "bad_topic"),
+        ("x" * 2000, "bad_topic"),
+    ],
+)
+def test_a_topic_that_cannot_be_a_tag_is_refused(topic: str, code: str) -> None:
+    outcome = decode(topic, b"1")
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == code
+    commit = decode_messages(messages_of(b"1", topic=topic), Memory(), first_arrival=0)
+    assert pa.array([letter.topic for letter in commit.dead_letters]).validate(full=True) is None
+
+
+@pytest.mark.parametrize(
+    "topic", ["../../etc/x", "//etc/x", "a%2Fb", "x'; drop --", "<b>", "\u202e"]
+)
+def test_an_odd_topic_is_kept_as_it_came(topic: str) -> None:
+    assert [line["tag"] for line in probe_lines(decode(topic, b"1"))] == [topic]
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["ts", "value", "gateway", "epoch", "seq", "a", ""]), inner
+        )
+    ),
+    max_leaves=12,
+)
+payloads = st.binary() | json_like.map(lambda value: json.dumps(value).encode())
+
+
+@given(st.text(st.characters(), max_size=20), payloads)
+@example("t", b'{"ts":' + b"[" * 100_000)
+@example("t", b'"' + b'\\"' * 100_000 + b"[" * 40)
+@example("t", b'{"ts": 1, "a": ' + b"9" * 5000 + b"}")
+@example("t", b'{"ts": NaN, "a": "\\ud800"}')
+@example("t", b"\xef\xbb\xbf\xef\xbb\xbf1")
+def test_any_bytes_are_read_or_refused_and_never_an_exception(topic: str, payload: bytes) -> None:
+    outcome = decode(topic, payload)
+    assert isinstance(outcome, Decoded | Refusal)
+    for line in probe_lines(outcome):
+        json.dumps(line, allow_nan=False).encode()
+
+
+@given(st.lists(payloads, min_size=1, max_size=8))
+def test_the_ledger_balances_and_nothing_is_dropped_silently(sent: list[bytes]) -> None:
+    commit = decode_messages(messages_of(*sent), Memory(), first_arrival=0)
+    assert sum(entry.received for entry in commit.ledger) == len(sent)
+    assert sum(entry.dead_letter for entry in commit.ledger) == len(commit.dead_letters)
+    assert commit.readings.table.num_rows >= sum(entry.stored for entry in commit.ledger)
+    commit.readings.table.validate(full=True)
+    assert Memory.load(commit.memory).dump() == commit.memory
+
+
+def poison_cases() -> Iterator[Any]:
+    manifest = POISON / "manifest.jsonl"
+    if not manifest.exists():
+        reason = "the malformed messages (shared/data/poison) are not beside the repository"
+        yield pytest.param({}, marks=pytest.mark.skip(reason=reason))
+        return
+    for line in manifest.read_text().splitlines():
+        case = json.loads(line)
+        if "topic" in case and "send" not in case and "before" not in case:
+            yield pytest.param(case, id=case["id"])
+
+
+def poison_of(case: dict[str, Any]) -> bytes:
+    if "file" in case:
+        return (POISON / str(case["file"])).read_bytes()
+    parts = [
+        "".join(part["text"].replace("{i}", str(i)) for i in range(part.get("times", 1)))
+        if "{i}" in part["text"]
+        else part["text"] * part.get("times", 1)
+        for part in case["parts"]
+    ]
+    return "".join(parts).replace("@NOW+3600000", str(TS)).encode()
+
+
+def is_stored(lines: list[dict[str, Any]], outcome: dict[str, Any]) -> bool:
+    if "readings" not in outcome:
+        return bool(lines)
+    if len(lines) != len(outcome["readings"]) and not outcome.get("extra"):
+        return False
+    return all(
+        any(
+            all(
+                line[field] in (allowed if isinstance(allowed, list) else [allowed])
+                for field, allowed in wanted.items()
+            )
+            for line in lines
+        )
+        for wanted in outcome["readings"]
+    )
+
+
+@pytest.mark.parametrize("case", list(poison_cases()))
+def test_a_malformed_message_ends_as_its_manifest_allows(case: dict[str, Any]) -> None:
+    lines = probe_lines(decode(case["topic"], poison_of(case)))
+    refused = f"{lines[0]['refused']} {lines[0]['detail']}" if "refused" in lines[0] else None
+    allowed = {outcome["outcome"]: outcome for outcome in case["expect"]}
+    if refused is not None:
+        assert re.search(allowed["dead_letter"]["reason"], refused, re.IGNORECASE), refused
+    else:
+        stored = [one for one in case["expect"] if one["outcome"] == "stored"]
+        assert any(is_stored(lines, outcome) for outcome in stored), lines
