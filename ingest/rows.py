@@ -72,7 +72,10 @@ class _Chunk:
         # runs of rows: of one tag, of one message
         self._tags: list[str] = []
         self._tag_counts: list[int] = []
-        self._messages: list[Decoded] = []
+        self._gateways: list[str | None] = []
+        self._epochs: list[str | None] = []
+        self._seqs: list[int] = []
+        self._topics: list[str] = []
         self._identities: list[str] = []
         self._received: list[int] = []
         self._message_counts: list[int] = []
@@ -82,7 +85,10 @@ class _Chunk:
         self._flags: list[tuple[Any, int, int]] = []  # row or rows, quality, reasons
 
     def add_message(self, received_us: int, decoded: Decoded, identity: str, count: int) -> None:
-        self._messages.append(decoded)
+        self._gateways.append(decoded.gateway)
+        self._epochs.append(decoded.epoch)
+        self._seqs.append(NO_SEQ if decoded.seq is None else decoded.seq)
+        self._topics.append(decoded.topic)
         self._identities.append(identity)
         self._received.append(received_us)
         self._message_counts.append(count)
@@ -127,9 +133,6 @@ class _Chunk:
         texts = _sparse(self._texts, self.count)
         quality, reasons = self._verdicts(np.isnan(values))
         runs = np.array(self._message_counts, np.int64)
-        seqs = np.array(
-            [NO_SEQ if one.seq is None else one.seq for one in self._messages], np.int64
-        )
         arrays = {
             "tag": _spread(self._tags, np.array(self._tag_counts, np.int64)),
             "source_time": _times(times, times == NO_TIME),
@@ -139,11 +142,11 @@ class _Chunk:
             "source_quality": pa.array(quality),
             "source_reasons": pa.array(reasons),
             "source_status": _sparse(self._statuses, self.count),
-            "gateway": _spread([one.gateway for one in self._messages], runs),
-            "epoch": _spread([one.epoch for one in self._messages], runs),
-            "seq": _spread_counts(seqs, runs),
+            "gateway": _spread(self._gateways, runs),
+            "epoch": _spread(self._epochs, runs),
+            "seq": _spread_counts(self._seqs, runs),
             "identity": _spread(self._identities, runs),
-            "topic": _spread([one.topic for one in self._messages], runs),
+            "topic": _spread(self._topics, runs),
         }
         return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
@@ -198,6 +201,6 @@ def _spread(runs: Sequence[str | None], counts: npt.NDArray[np.int64]) -> pa.Arr
     return spread
 
 
-def _spread_counts(seqs: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
-    spread = np.repeat(seqs, counts)
+def _spread_counts(seqs: Sequence[int], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
+    spread = np.repeat(np.array(seqs, np.int64), counts)
     return pa.array(spread, mask=spread == NO_SEQ)
