@@ -8,6 +8,8 @@ What rumqttd does differently from other brokers (measured with iotcore 0.4.0):
 - Above its payload limit it resets the connection; the limit as it comes is 20 KiB.
 - It sends at most 100 unacknowledged messages to a subscriber, whatever `max_inflight_count`
   says, and expects the acknowledgements in the order of the messages.
+- With that many under way it answers no PINGREQ either, so a client that acknowledges nothing for
+  longer than its keep-alive connects anew and gets them again.
 - A persistent session lives as long as the broker, not longer: nothing is ever on disk.
 - A message that matches two filters of a client is delivered twice.
 - A topic that is not UTF-8 closes the connection of its sender.

@@ -42,7 +42,8 @@ GROUP_AGE_S_MAX = 0.1
 KEEP_ALIVE_S = 30  # notices a broker that is gone without a word within a minute
 TICK_S = 0.2  # how late we may notice that we are to stop
 FULL_RETRY_S = 0.5  # well under the 5 s in which ingest resumes when space comes free
-LEAVE_S_MAX = 1.0  # for the last acknowledgements and DISCONNECT; a peer may be stuck
+LEAVE_S_MAX = 1.0  # for the broker to take the last acknowledgements; it may be stuck
+FENCE_TOPIC = "gainline/nobody/subscribes/to/this"
 
 RECONNECT_S_MIN = 0.1  # doubled at each failure
 RECONNECT_S_MAX = 3.0  # an outage then costs at most this beyond its own length
@@ -61,9 +62,9 @@ class Receiver:
 
     Everything happens in the thread that calls `run`, so an acknowledgement can only go out on
     the connection its message came from. The socket is read only while the group has room: when
-    the journal is full this stops the broker, and pings still pass as long as the broker's window
-    is smaller than a group; with a larger window the connection may time out, and the broker
-    sends again on the next.
+    the journal is full this stops the broker. Pings still pass as long as the broker's window is
+    smaller than a group, and the broker answers them (rumqttd does not); where they do not, the
+    connection times out, what was read from it is forgotten, and the broker sends it again.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Receiver:
         self._delay_s = 0.0  # before the next attempt to connect
         self._connected_at_s = math.inf  # monotonic; no connection
         self._is_leaving = False
+        self._is_fenced = False
         self._log_at_s = 0.0
 
     def _new_client(self, client_id: str) -> Client:
@@ -98,6 +100,7 @@ class Receiver:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_message = self._on_message
         return client
 
@@ -188,15 +191,32 @@ class Receiver:
                 self._client.ack(packet_id, QOS)
 
     def _leave(self) -> None:
+        """Disconnect once the broker has taken every acknowledgement.
+
+        A broker that writes to a closed connection forgets what it has not read from it yet. It
+        answers in order, so its answer to a question after the last acknowledgement is the sign.
+        """
         self._is_leaving = True
-        if self._client.socket() is not None:
-            self._client.disconnect()
         until_s = time.monotonic() + LEAVE_S_MAX
-        while (sock := self._client.socket()) and time.monotonic() < until_s:
-            poll = select.poll()
-            poll.register(sock, select.POLLOUT)
-            poll.poll(TICK_S * 1000)
-            self._client.loop_write()
+        if self.connected:
+            self._client.unsubscribe(FENCE_TOPIC)
+            while self.connected and not self._is_fenced and time.monotonic() < until_s:
+                self._exchange()
+        self._client.disconnect()
+        while self._client.socket() is not None and time.monotonic() < until_s + TICK_S:
+            self._exchange()
+
+    def _exchange(self) -> None:
+        if (sock := self._client.socket()) is None:
+            return
+        poll = select.poll()
+        poll.register(sock, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        poll.poll(TICK_S * 1000)
+        self._client.loop_write()
+        self._client.loop_read()
+
+    def _on_unsubscribe(self, *_: object) -> None:
+        self._is_fenced = True
 
     def _on_connect(
         self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object

@@ -1,0 +1,372 @@
+"""Nothing is acknowledged before it is in the journal, and nothing is lost on the way there."""
+
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from contracts.errors import ContractError, GainlineError, TransientError
+from contracts.message import NOT_UTF8, Address, Message
+from ingest.broker import embedded_broker
+from ingest.journal import Journal
+from ingest.mqtt import Publisher, Receiver, require_reachable
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+EVERYTHING = 1 << 40
+NOWHERE = Address("127.0.0.1", 1)
+
+
+@pytest.fixture
+def broker() -> Iterator[Address]:
+    with embedded_broker() as address:
+        yield address
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal", limit_bytes=1 << 30) as journal:
+        yield journal
+
+
+def receiver_of(address: Address, journal: Journal, **options: int) -> Receiver:
+    return Receiver(address, topics=["plant/#"], client_id="r", journal=journal, **options)
+
+
+@contextmanager
+def running(receiver: Receiver) -> Iterator[Receiver]:
+    stop = threading.Event()
+    thread = threading.Thread(target=receiver.run, args=(stop,))
+    thread.start()
+    try:
+        eventually(lambda: receiver.connected)
+        yield receiver
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def eventually(is_so: Callable[[], bool], *, within_s: float = 20) -> None:
+    until = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def publish(address: Address, numbers: range, *, size: int = 20) -> None:
+    with Publisher(address, client_id="p") as publisher:
+        for number in numbers:
+            publisher.publish(f"plant/{number % 7}", str(number).encode().rjust(size))
+
+
+def everything_in(journal: Journal) -> list[Message]:
+    return journal.read(journal.start, limit_bytes=EVERYTHING)
+
+
+def numbers_in(journal: Journal) -> list[int]:
+    return [int(message.payload) for message in everything_in(journal)]
+
+
+def test_messages_arrive_in_order_and_are_acknowledged_once(
+    broker: Address, journal: Journal
+) -> None:
+    before_us = time.time_ns() // 1000
+    with running(receiver_of(broker, journal)) as receiver:
+        publish(broker, range(2000))
+        eventually(lambda: receiver.received_count == 2000)
+    with running(receiver_of(broker, journal)) as receiver:
+        publish(broker, range(2000, 2010))
+        eventually(lambda: receiver.received_count == 10)
+    assert not receiver.connected
+    assert numbers_in(journal) == list(range(2010))
+    messages = everything_in(journal)
+    assert {message.topic for message in messages} == {f"plant/{i}" for i in range(7)}
+    times = [message.received_us for message in messages]
+    assert times == sorted(times)
+    assert before_us <= times[0] <= times[-1] <= time.time_ns() // 1000
+
+
+def test_a_retained_message_is_marked(broker: Address, journal: Journal) -> None:
+    with Publisher(broker, client_id="p") as publisher:
+        publisher.publish("plant/a", b"old", retain=True)
+    with running(receiver_of(broker, journal)) as receiver:
+        publish(broker, range(1), size=1)
+        eventually(lambda: receiver.received_count == 2)
+    assert {(m.payload, m.retained) for m in everything_in(journal)} == {
+        (b"old", True),
+        (b"0", False),
+    }
+
+
+def test_a_full_journal_acknowledges_nothing_and_goes_on_when_there_is_space(
+    broker: Address, tmp_path: Path
+) -> None:
+    with (
+        Journal.open(tmp_path, limit_bytes=1 << 18, segment_bytes=1 << 16) as journal,
+        running(receiver_of(broker, journal)) as receiver,
+        capture_logs() as logs,
+    ):
+        publish(broker, range(1000), size=500)
+        eventually(lambda: receiver.is_waiting_for_space)
+        received = receiver.received_count
+        time.sleep(1)
+        assert receiver.received_count == received == journal.end < 1000
+        numbers = []
+        while len(numbers) < 1000:
+            numbers += [int(m.payload) for m in journal.read(len(numbers), limit_bytes=EVERYTHING)]
+            journal.trim(len(numbers))
+            time.sleep(0.01)
+        eventually(lambda: not receiver.is_waiting_for_space)
+    assert numbers == list(range(1000))
+    events = [entry["event"] for entry in logs]
+    assert 1 <= events.count("journal_full") == events.count("journal_has_space_again") < 10
+
+
+def test_what_a_broken_connection_leaves_unwritten_comes_again_and_is_acknowledged_then(
+    broker: Address, tmp_path: Path
+) -> None:
+    with (
+        Journal.open(tmp_path, limit_bytes=1 << 18, segment_bytes=1 << 16) as journal,
+        running(receiver_of(broker, journal)) as receiver,
+    ):
+        publish(broker, range(1000), size=500)
+        eventually(lambda: receiver.is_waiting_for_space)
+        written = journal.end
+        take_over_session(broker, b"r")
+        assert journal.end == written
+        numbers = []
+        while len(numbers) < 1000:
+            numbers += [int(m.payload) for m in journal.read(len(numbers), limit_bytes=EVERYTHING)]
+            journal.trim(len(numbers))
+            time.sleep(0.01)
+    assert numbers == list(range(1000))
+
+
+def take_over_session(address: Address, client_id: bytes) -> None:
+    """Connect under the receiver's name, for which the broker drops the receiver."""
+    head = struct.pack(">H4sBBHH", 4, b"MQTT", 4, 0, 60, len(client_id))
+    with socket.create_connection(address) as sock:
+        sock.sendall(bytes([0x10, len(head) + len(client_id)]) + head + client_id)
+        assert sock.recv(4)[:2] == b"\x20\x02"
+
+
+RECEIVE = """
+import sys, threading
+from pathlib import Path
+from contracts.message import Address
+from ingest.journal import Journal
+from ingest.mqtt import Receiver
+
+journal = Journal.open(Path(sys.argv[1]), limit_bytes=1 << 30)
+address = Address("127.0.0.1", int(sys.argv[2]))
+receiver = Receiver(address, topics=["plant/#"], client_id="r", journal=journal)
+receiver.run(threading.Event())
+"""
+
+
+def test_kill_9_in_the_middle_of_a_stream_loses_nothing(broker: Address, tmp_path: Path) -> None:
+    with running(receiver_of(broker, Journal.open(tmp_path / "first", limit_bytes=1 << 30))):
+        pass  # the session exists from here on
+    folder = tmp_path / "journal"
+    publishing = threading.Thread(target=publish, args=(broker, range(6000)))
+    publishing.start()
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-c", RECEIVE, folder, str(broker.port)]) as child:
+            size = lambda: sum(1 for _ in folder.glob("*.journal"))  # noqa: E731
+            known = size()
+            eventually(lambda: size() > known)  # noqa: B023 - called within the turn
+            time.sleep(0.05)
+            child.send_signal(signal.SIGKILL)
+    publishing.join()
+    with Journal.open(folder, limit_bytes=1 << 30) as journal:
+        written = journal.end
+        assert written > 0
+        with running(receiver_of(broker, journal)):
+            eventually(lambda: len(set(numbers_in(journal))) == 6000)
+        again = journal.end - 6000
+    assert again <= 2 * 100  # no more than the broker's window at each kill
+
+
+def test_after_a_restart_of_the_broker_it_connects_and_subscribes_by_itself(
+    journal: Journal,
+) -> None:
+    with capture_logs() as logs:
+        with embedded_broker() as address:
+            receiver = receiver_of(address, journal)
+            stop = threading.Event()
+            thread = threading.Thread(target=receiver.run, args=(stop,))
+            thread.start()
+            eventually(lambda: receiver.connected)
+        eventually(lambda: not receiver.connected)
+        with embedded_broker(address.port):
+            eventually(lambda: receiver.connected)
+            publish(address, range(10))
+            eventually(lambda: receiver.received_count == 10)
+            stop.set()
+            thread.join()
+    assert numbers_in(journal) == list(range(10))
+    assert [entry["event"] for entry in logs].count("broker_lost") == 1
+
+
+def test_an_idle_connection_is_kept_alive(broker: Address, journal: Journal) -> None:
+    with running(receiver_of(broker, journal, keep_alive_s=1)) as receiver, capture_logs() as logs:
+        time.sleep(3.5)  # the broker would hang up after 1.5 s
+        assert receiver.connected
+        assert logs == []
+
+
+def test_a_broker_that_is_away_is_one_line_and_no_delay_at_the_end(journal: Journal) -> None:
+    receiver, stop = receiver_of(NOWHERE, journal), threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    started = time.monotonic()
+    with capture_logs() as logs:
+        receiver.run(stop)
+    assert time.monotonic() - started < 2
+    assert [entry["event"] for entry in logs] == ["broker_unreachable"]
+
+
+def test_a_journal_that_failed_ends_the_receiver_without_an_acknowledgement(
+    broker: Address, journal: Journal, tmp_path: Path
+) -> None:
+    with running(receiver_of(broker, journal)):
+        pass
+    publish(broker, range(50))
+    journal.close()
+    with pytest.raises(GainlineError, match="closed"):
+        receiver_of(broker, journal).run(threading.Event())
+    with (
+        Journal.open(tmp_path / "other", limit_bytes=1 << 30) as other,
+        running(receiver_of(broker, other)) as receiver,
+    ):
+        eventually(lambda: receiver.received_count == 50)
+        assert numbers_in(other) == list(range(50))
+
+
+def test_a_topic_that_is_not_utf_8_is_received_and_acknowledged_like_any_other(
+    journal: Journal,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address(*server.getsockname())
+        receiver, stop = receiver_of(address, journal), threading.Event()
+        thread = threading.Thread(target=receiver.run, args=(stop,))
+        thread.start()
+        with server.accept()[0] as peer:
+            peer.settimeout(10)
+            assert peer.recv(1000)[:1] == b"\x10"
+            peer.sendall(b"\x20\x02\0\0")
+            assert peer.recv(1000)[:1] == b"\x82"
+            peer.sendall(b"\x90\x03\0\x01\x01")
+            peer.sendall(b"\x32\x08\0\x03a/\xff\0\x07x" + b"\x32\x08\0\x03a/b\0\x08y")
+            acknowledged = b""
+            while len(acknowledged) < 8:
+                acknowledged += peer.recv(8)
+            stop.set()
+            fence = peer.recv(1000)  # is everything before this processed?
+            assert fence[:1] == b"\xa2"
+            peer.sendall(b"\xb0\x02" + fence[2:4])
+            assert peer.recv(10) == b"\xe0\0"
+        thread.join()
+    assert acknowledged == b"\x40\x02\0\x07\x40\x02\0\x08"
+    assert [(m.topic, m.payload) for m in everything_in(journal)] == [
+        (NOT_UTF8 + r"a/\xff", b"x"),
+        ("a/b", b"y"),
+    ]
+
+
+def test_a_publisher_waits_while_too_much_is_under_way_and_gives_up_on_a_dead_broker() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address(*server.getsockname())
+        # the connection is taken, and then nobody ever answers
+        with (
+            pytest.raises(TransientError, match=r"did not acknowledge 200 messages within 0.5 s"),
+            Publisher(address, client_id="p", give_up_s=0.5) as publisher,
+        ):
+            deque(publisher.publish("plant/a", b"x") for _ in range(201))
+
+
+def test_a_publisher_survives_a_restart_of_the_broker(journal: Journal) -> None:
+    with embedded_broker() as address:
+        publisher = Publisher(address, client_id="p")
+        publisher.__enter__()
+        publisher.publish("plant/a", b"0")
+        publisher.drain(5)
+    publisher.publish("plant/a", b"1")
+    with embedded_broker(address.port), running(receiver_of(address, journal)) as receiver:
+        publisher.publish("plant/a", b"2")
+        publisher.__exit__(None, None, None)
+        eventually(lambda: receiver.received_count >= 2)
+    assert sorted(set(numbers_in(journal)) - {0}) == [1, 2]
+
+
+def test_a_topic_with_a_wildcard_cannot_be_published_to(broker: Address) -> None:
+    with Publisher(broker, client_id="p") as publisher:
+        with pytest.raises(ContractError, match="is no topic to publish to"):
+            publisher.publish("plant/#", b"x")
+        publisher.publish("plant/a", b"x")
+
+
+def test_a_publisher_without_a_broker_says_what_to_check() -> None:
+    with (
+        pytest.raises(TransientError, match=r"127.0.0.1:1 cannot be reached .*check that it runs"),
+        Publisher(NOWHERE, client_id="p"),
+    ):
+        pass
+
+
+def test_something_else_on_the_port_is_no_broker() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address(*server.getsockname())
+        with pytest.raises(TransientError, match="does not answer as an MQTT broker"):
+            require_reachable(address, timeout_s=0.5)
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+def test_with_mosquitto_what_came_while_we_were_away_arrives_too(
+    journal: Journal, tmp_path: Path
+) -> None:
+    with mosquitto(tmp_path) as address:
+        with running(receiver_of(address, journal)) as receiver:
+            publish(address, range(1500))
+            eventually(lambda: receiver.received_count == 1500)
+        publish(address, range(1500, 3000))
+        with running(receiver_of(address, journal)) as receiver:
+            eventually(lambda: receiver.received_count == 1500)
+    assert numbers_in(journal) == list(range(3000))
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[Address]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = Address(*probe.getsockname())
+    settings = folder / "mosquitto.conf"
+    settings.write_text(
+        f"listener {address.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+    )
+    assert MOSQUITTO is not None
+    with subprocess.Popen(
+        [MOSQUITTO, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            eventually(lambda: is_reachable(address))
+            yield address
+        finally:
+            process.terminate()
+
+
+def is_reachable(address: Address) -> bool:
+    try:
+        require_reachable(address)
+    except TransientError:
+        return False
+    return True
