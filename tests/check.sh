@@ -24,4 +24,4 @@ check mypy
 check lint-imports
 
 GAINLINE_FAILED_CHECKS=$failed exec .venv/bin/python -m pytest \
-    --session-timeout "$session_limit_s" "$@"
+    --continue-on-collection-errors --session-timeout "$session_limit_s" "$@"
