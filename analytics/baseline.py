@@ -48,7 +48,8 @@ def two_way(y: Tensor, x: Tensor, used: Tensor, *, has_periods: bool = True) -> 
     cells = used.to(y.dtype)  # (n, T)
     count = cells.sum(dim=1, keepdim=True).clamp(min=1)  # (n, 1)
     y0 = (y - (y * cells).sum(dim=2, keepdim=True) / count) * cells  # (2, n, T)
-    x0 = (x - (x * cells[..., None]).sum(dim=1, keepdim=True) / count[..., None]) * cells[..., None]
+    x0 = x - (torch.einsum("ntp,nt->np", x, cells) / count)[:, None, :]  # (n, T, p)
+    x0 *= cells[..., None]
     width = used.shape[1]
     size = width + x.shape[2]
     normal = y.new_zeros(size, size)

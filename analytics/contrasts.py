@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # A control that misses more than half of a window shows another contrast than the line's.
 SHARE_MIN = 0.5
+# Weights of a contrast on unlinked periods are of the order 1 / T or exactly 0.
+LINK_TOLERANCE = 1e-6
 TINY = 1e-18  # variance of an error of 1e-9: keeps panels without any noise solvable
 
 
@@ -106,10 +108,18 @@ def measure(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -> C
     )
 
 
-def estimable(grid: Grid, base: Baseline, weights: Weights) -> Tensor:
-    """Tell which contrasts the baseline can adjust, (m,) bool: its periods must be linked."""
-    pull = _pull(grid, weights)
-    return (pull @ base.null).abs().amax(dim=1) < 1e-6 if base.null.shape[1] else pull[:, 0] == 0
+def comparable(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -> Tensor:
+    """Tell which contrasts can be adjusted and have an error that can be measured, (m,) bool.
+
+    Their periods must be linked by lines seen in several of them, and they must be seen on at
+    least two controls, and on half as many as the best of them: one poor line shall not cost
+    all the others their degrees of freedom.
+    """
+    free = _pull(grid, weights) @ base.null  # (m, r)
+    is_linked = (free.abs() < LINK_TOLERANCE).all(dim=1)
+    _, is_valid = _placebos(grid.y, grid.seen, weights, controls)
+    count = is_valid.sum(dim=1)  # (m,)
+    return is_linked & (count >= 2) & (2 * count >= count.max())
 
 
 def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:

@@ -8,21 +8,25 @@ The middle is integrated out in closed form; for s / c there is a grid, and the 
 shared errors makes each of its points cost a number of steps linear in the lines.
 
 References: the normal hierarchy as in Lindley and Smith (1972) and Rubin's eight schools (1981);
-prior on s after DuMouchel (1995): density proportional to 1 / (s0 + s)^2, s0 a typical standard
-error, so that half of it is below the noise and its tail stays heavy; the scale is drawn from
+half-Cauchy prior on s as in Gelman (2006): flat where s can be, so that few lines do not look
+alike for want of evidence, and falling slowly beyond; the scale is drawn from
 what the controls say alone ("cut", Plummer 2015), since effects that agree prove no low noise.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 DRAWS = 4096  # of a quasi-random sequence: the ends of a 90 % interval are sure to about 1 %
 SCALES = 256  # strata of the Student t
-GRID = 64  # steps of 15 %: finer than any panel can tell s
+GRID = 64  # steps of about 12 %: finer than any panel can tell s
+# Half of the prior on s lies below: lines whose gains differ by a quarter of their output or cost
+# from one another are already rare, so it matters with one or two upgraded lines only.
+SPREAD = 0.25
 LINES_AT_ONCE = 512  # bounds the draws in memory to 16 MB
 
 
@@ -30,7 +34,8 @@ LINES_AT_ONCE = 512  # bounds the draws in memory to 16 MB
 class Population:
     """Means and variances given each of g values of s / c, at scale c = 1."""
 
-    chance: Tensor  # (g,) log weight apart from the misfit
+    spread: Tensor  # (g,) s / c
+    chance: Tensor  # (g,) log likelihood apart from the misfit
     misfit: Tensor  # (g,) squared distance of the contrasts from their middle
     line_mean: Tensor  # (g, m)
     line_variance: Tensor  # (g, m)
@@ -58,9 +63,7 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
         var(mean of lines) = 1 / 1'B1 - s^2 / m,  var(next) = 1 / 1'B1 + s^2.
     """
     count = len(value)
-    typical = float(own.mean().sqrt())
-    top = max(typical, float(value.std()) if count > 1 else 0.0)
-    s = torch.logspace(-2, 1.5, GRID, dtype=value.dtype) * top  # (g,)
+    s = _spreads(value, own)
     s2 = s.square()[:, None]
     d = 1 / (own + s2)  # (g, m)
     inner = torch.eye(shared.shape[1], dtype=value.dtype) + (shared.T * d[:, None, :]) @ shared
@@ -73,10 +76,9 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
     one = b_one.sum(dim=1)  # (g,)
     middle = b_value.sum(dim=1) / one
     logdet = -d.log().sum(dim=1) + 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-    # the grid is even in log s: its steps grow with s
-    prior = s.log() - 2 * (typical + s).log()
     return Population(
-        chance=-(logdet + one.log()) / 2 + prior,
+        spread=s,
+        chance=-(logdet + one.log()) / 2,
         misfit=(b_value * value).sum(dim=1) - middle.square() * one,
         line_mean=middle[:, None] + s2 * (b_value - middle[:, None] * b_one),
         line_variance=s2 - s2.square() * b_diagonal + (1 - s2 * b_one).square() / one[:, None],
@@ -92,7 +94,9 @@ def draw(people: Population, freedom: int, chances: Tensor, at: list[float]) -> 
     `at` are the quantiles wanted of each line.
     """
     scale = scales(freedom)  # (SCALES,)
-    logs = people.chance - people.misfit / (2 * scale.square()[:, None])  # (SCALES, g)
+    s = people.spread * scale[:, None]  # (SCALES, g)
+    prior = s.log() - torch.log1p((s / SPREAD).square())  # the grid is even in log s
+    logs = prior + people.chance - people.misfit / (2 * scale.square()[:, None])
     ladder = torch.softmax(logs, dim=1).cumsum(dim=1)
     row = (chances[:, 0] * SCALES).long()  # (DRAWS,)
     step = torch.searchsorted(ladder[row], chances[:, 1:2].contiguous())[:, 0]
@@ -112,6 +116,15 @@ def draw(people: Population, freedom: int, chances: Tensor, at: list[float]) -> 
     )
 
 
+def _spreads(value: Tensor, own: Tensor) -> Tensor:
+    """Lay the grid (g,) from far below the noise to far above both the contrasts and the prior."""
+    noise = own.mean().sqrt()
+    scatter = value.std() if len(value) > 1 else noise
+    low, high = noise / 30, torch.maximum(10 * scatter, noise.new_tensor(4 * SPREAD))
+    steps = torch.linspace(0, 1, GRID, dtype=value.dtype)
+    return low * (torch.maximum(high, 100 * noise) / low) ** steps
+
+
 def even_chances(dimension: int) -> Tensor:
     """Points (DRAWS, dimension) spread evenly over the unit cube, always the same."""
     engine = torch.quasirandom.SobolEngine(  # type: ignore[no-untyped-call]
@@ -120,6 +133,7 @@ def even_chances(dimension: int) -> Tensor:
     return engine.draw(DRAWS, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
 
 
+@cache
 def scales(freedom: int) -> Tensor:
     """Equally likely values (SCALES,) of sqrt(freedom / chi-squared), falling.
 
@@ -133,7 +147,7 @@ def scales(freedom: int) -> Tensor:
     chances = (torch.arange(SCALES, dtype=torch.float64) + 0.5) / SCALES
     half = torch.full_like(chances, freedom / 2)
     low, high = torch.zeros_like(chances), torch.full_like(chances, 10.0 * freedom + 100.0)
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
         is_low = torch.special.gammainc(half, middle / 2) < chances
         low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)

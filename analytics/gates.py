@@ -28,20 +28,17 @@ PERIODS_MIN = 6  # of a line before its upgrade: fewer show no slope
 OUTCOMES = ("output", "unit cost")
 
 
-def judge(grid: Grid) -> tuple[Verdict, list[str]]:
+def judge(grid: Grid, control_count: int) -> tuple[Verdict, list[str]]:
     """Say whether the gain may be called causal, with the reasons in words if not."""
-    failed = _too_few(grid) or _pre_trends(grid)
+    failed = _too_few(control_count) or _pre_trends(grid)
     if not failed:
         return "causal", []
     return "before_after", [f"before/after, not causal: {words}" for words in failed]
 
 
-def _too_few(grid: Grid) -> list[str]:
-    """Say so where there are too few controls."""
-    count = len(grid.controls)
-    if count >= CONTROLS_MIN:
-        return []
-    return [f"{count} lines without upgrade to compare with, at least {CONTROLS_MIN} are needed"]
+def _too_few(count: int) -> list[str]:
+    words = f"{count} lines without upgrade to compare with, at least {CONTROLS_MIN} are needed"
+    return [words] if count < CONTROLS_MIN else []
 
 
 def _pre_trends(grid: Grid) -> list[str]:
@@ -54,7 +51,7 @@ def _pre_trends(grid: Grid) -> list[str]:
     base = baseline.two_way(grid.y, grid.x, used)
     failed = []
     for name, every in (("slope", slope(grid, line)), ("eve", eve(grid, line))):
-        weights = every.kept(contrasts.estimable(grid, base, every))
+        weights = every.kept(contrasts.comparable(grid, base, every, grid.controls))
         if not len(weights.line):
             continue
         found = contrasts.measure(grid, base, weights, grid.controls)

@@ -25,55 +25,52 @@ def basis(values: Tensor, *, covariate_count: int) -> Tensor:
     >>> basis(torch.tensor([0.0, 1.0, 0.0, 1.0]).double(), covariate_count=1).tolist()
     [[-1.0], [1.0], [-1.0], [1.0]]
     """
-    if float(values.max() - values.min()) <= 1e-12 * float(values.abs().max()):
+    ordered = values.sort().values
+    if float(ordered[-1] - ordered[0]) <= 1e-12 * float(ordered.abs().max()):
         return values.new_zeros((len(values), 0))
-    x = as_ratio(values)
+    if is_amount(ordered):
+        values, ordered = values.log(), ordered.log()
     count = len(values) // (CELLS_PER_COEFFICIENT * covariate_count) - 1
-    columns = torch.stack([x, *(torch.relu(x - knot) for knot in _knots(x, count))], dim=1)
-    columns = columns - columns.mean(dim=0)
-    return columns / columns.square().mean(dim=0).sqrt()
+    knots = [torch.relu(values - knot) for knot in _knots(ordered, count)]
+    columns = torch.stack([values, *knots], dim=1)
+    columns -= columns.mean(dim=0)
+    columns /= columns.square().mean(dim=0).sqrt()
+    return columns
 
 
-def as_ratio(values: Tensor) -> Tensor:
-    """Take the log of a covariate where all are positive and the log is the more symmetric.
+def is_amount(ordered: Tensor) -> bool:
+    """Tell whether ordered values are better seen as ratios: all above 0, the log more symmetric.
 
     Amounts (hours, tonnes) differ by ratios and have a long upper tail, which the log removes;
     shares and temperatures do not. The data decide, not the column's name.
 
-    >>> as_ratio(torch.tensor([1.0, 10.0, 100.0])).tolist() == [0.0, torch.tensor(10.0).log(),
-    ...     torch.tensor(100.0).log()]
-    True
-    >>> as_ratio(torch.tensor([1.0, 2.0, 3.0])).tolist()
-    [1.0, 2.0, 3.0]
+    >>> is_amount(torch.tensor([1.0, 10.0, 100.0])), is_amount(torch.tensor([1.0, 2.0, 3.0]))
+    (True, False)
     """
-    if float(values.min()) <= 0:
-        return values
-    logs = values.log()
-    return logs if abs(skewness(logs)) < abs(skewness(values)) else values
+    return bool(ordered[0] > 0) and abs(skewness(ordered.log())) < abs(skewness(ordered))
 
 
-def skewness(values: Tensor) -> float:
+def skewness(ordered: Tensor) -> float:
     """Quantile skewness in [-1, 1]: (q90 + q10 - 2 q50) / (q90 - q10), 0 without any spread.
 
     >>> skewness(torch.tensor([0.0, 1.0, 2.0]))
     0.0
     """
-    low, middle, high = _quantiles(values, [0.1, 0.5, 0.9]).tolist()
+    low, middle, high = _quantiles(ordered, [0.1, 0.5, 0.9]).tolist()
     return 0.0 if high <= low else float((high + low - 2 * middle) / (high - low))
 
 
-def _knots(x: Tensor, count: int) -> list[float]:
+def _knots(ordered: Tensor, count: int) -> list[float]:
     """Pick inner quantiles, each once, none at the ends."""
     count = min(max(count, 0), MOST_KNOTS)
-    inner = _quantiles(x, [(k + 1) / (count + 1) for k in range(count)])
-    low, high = float(x.min()), float(x.max())
-    return sorted({float(q) for q in inner if low < float(q) < high})
+    inner = [float(ordered[len(ordered) * (k + 1) // (count + 1)]) for k in range(count)]
+    low, high = float(ordered[0]), float(ordered[-1])
+    return sorted({knot for knot in inner if low < knot < high})
 
 
-def _quantiles(values: Tensor, at: list[float]) -> Tensor:
-    """Interpolate quantiles; torch.quantile takes no more than sixteen million values."""
-    ordered = values.sort().values
-    place = torch.tensor(at, dtype=torch.float64) * (len(values) - 1)
+def _quantiles(ordered: Tensor, at: list[float]) -> Tensor:
+    """Interpolate between ordered values."""
+    place = torch.tensor(at, dtype=ordered.dtype) * (len(ordered) - 1)
     below = place.floor().long()
-    above = torch.clamp(below + 1, max=len(values) - 1)
+    above = torch.clamp(below + 1, max=len(ordered) - 1)
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
