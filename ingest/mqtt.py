@@ -92,7 +92,8 @@ class Receiver:
         self._delay_s = 0.0  # before the next attempt to connect
         self._connected_at_s = math.inf  # monotonic; no connection
         self._is_leaving = False
-        self._is_fenced = False
+        self._fence_id: int | None = None  # of the question that ends a connection
+        self._is_fenced = False  # and was it answered?
         self._log_at_s = 0.0
 
     def _new_client(self, client_id: str) -> Client:
@@ -100,7 +101,6 @@ class Receiver:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_unsubscribe = self._on_unsubscribe
         client.on_message = self._on_message
         return client
 
@@ -199,6 +199,8 @@ class Receiver:
         self._is_leaving = True
         until_s = time.monotonic() + LEAVE_S_MAX
         if self.connected:
+            # rumqttd answers UNSUBSCRIBE only for a topic that was subscribed to
+            _, self._fence_id = self._client.subscribe(FENCE_TOPIC, QOS)
             self._client.unsubscribe(FENCE_TOPIC)
             while self.connected and not self._is_fenced and time.monotonic() < until_s:
                 self._exchange()
@@ -215,9 +217,6 @@ class Receiver:
         self._client.loop_write()
         self._client.loop_read()
 
-    def _on_unsubscribe(self, *_: object) -> None:
-        self._is_fenced = True
-
     def _on_connect(
         self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object
     ) -> None:
@@ -229,8 +228,11 @@ class Receiver:
         client.subscribe([(topic, QOS) for topic in self._topics])
 
     def _on_subscribe(
-        self, _client: Client, _: object, __: int, codes: list[ReasonCode], *_m: object
+        self, _c: Client, _: object, packet_id: int, codes: list[ReasonCode], *_more: object
     ) -> None:
+        if packet_id == self._fence_id:
+            self._is_fenced = True
+            return
         for topic, code in zip(self._topics, codes, strict=False):
             if code.is_failure:
                 _log.error("subscription_refused", topic=topic, reason=str(code))
