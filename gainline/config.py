@@ -34,8 +34,6 @@ class BrokerSection(Section, frozen=True):
     url: str = "mqtt://127.0.0.1:1883"
     topics: tuple[str, ...] = ("#",)
     client_id: str = "gainline-ingest"
-    username: str | None = None
-    password_file: str | None = None
 
 
 class IngestSection(Section, frozen=True):

@@ -15,7 +15,9 @@ from contracts.errors import ConfigError, TransientError
 from gainline import flow, wiring
 from gainline.config import Settings
 from gainline.telemetry import show_alive, tell_ready
+from ingest.journal import Journal
 from ingest.mqtt import Receiver
+from store.lake import Lake
 from store.maintain import maintain as keep_in_order
 
 Service = Callable[[Settings, threading.Event], None]
@@ -80,19 +82,29 @@ def _guarded(
 
 def ingest(settings: Settings, stop: threading.Event) -> None:
     """Receive into the journal in a thread of its own, and move it into the lake in this one."""
-    with wiring.open_lake(settings, writer="ingest") as lake, wiring.open_journal(settings) as held:
-        intake = flow.Intake(held, lake, wiring.how_to_read(settings))
-        receiver = wiring.receiver(settings, held)
-        failures: list[Exception] = []
-        thread = threading.Thread(target=_guarded, args=(receiver.run, stop, failures))
+    with wiring.open_lake(settings, writer="ingest") as lake:
+        begin = lake.ingest_progress().position
+        with wiring.open_journal(settings, first_position=begin) as journal:
+            _ingest(settings, journal, lake, stop)
+
+
+def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: threading.Event) -> None:
+    intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
+    receiver = wiring.receiver(settings, journal)
+    failures: list[Exception] = []
+    threads = [
+        threading.Thread(target=_guarded, args=(receiver.run, stop, failures)),
+        threading.Thread(target=_tell_when_subscribed, args=(receiver, stop)),
+    ]
+    for thread in threads:
         thread.start()
-        threading.Thread(target=_tell_when_subscribed, args=(receiver, stop), daemon=True).start()
-        while not stop.wait(settings.store.commit_interval_s):
-            _patiently(lambda: _drain(intake.store_new), stop)
-        thread.join()
+    while not stop.wait(settings.store.commit_interval_s):
         _patiently(lambda: _drain(intake.store_new), stop)
-        if failures:
-            raise failures[0]
+    for thread in threads:
+        thread.join()
+    _patiently(lambda: _drain(intake.store_new), stop)
+    if failures:
+        raise failures[0]
 
 
 def judge(settings: Settings, stop: threading.Event) -> None:
@@ -163,8 +175,9 @@ def listen(settings: Settings) -> socket.socket:
 
 def _tell_when_subscribed(receiver: Receiver, stop: threading.Event) -> None:
     """Tell who started us that messages are received from now on."""
-    while not receiver.connected and not stop.wait(READY_POLL_S):
-        pass
+    while not receiver.connected:
+        if stop.wait(READY_POLL_S):
+            return
     tell_ready()
 
 

@@ -34,10 +34,11 @@ def open_lake(settings: Settings, *, writer: Writer) -> Lake:
     return Lake.open(store_folder(settings), writer=writer)
 
 
-def open_journal(settings: Settings) -> Journal:
-    """Open the journal beside the lake, making it where it is missing."""
+def open_journal(settings: Settings, *, first_position: int) -> Journal:
+    """Open the journal beside the lake; one that is missing begins at `first_position`."""
+    folder = store_folder(settings) / "journal"
     limit = settings.ingest.journal_limit_mb * BYTES_PER_MB
-    return Journal.open(store_folder(settings) / "journal", limit_bytes=limit)
+    return Journal.open(folder, limit_bytes=limit, first_position=first_position)
 
 
 def receiver(settings: Settings, journal: Journal) -> Receiver:

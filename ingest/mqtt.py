@@ -18,7 +18,7 @@ import structlog
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from contracts.errors import ContractError, TransientError
+from contracts.errors import ContractError, TransientError, UnreachableError
 from contracts.message import NOT_UTF8
 from ingest.journal import Journal, Received
 
@@ -353,7 +353,7 @@ class Publisher:
 
 
 def require_reachable(address: Address, *, timeout_s: float = 5.0) -> None:
-    """Connect as a client would and leave again; TransientError if that does not work."""
+    """Connect as a client would and leave again; UnreachableError if that does not work."""
     answers: list[ReasonCode] = []
     client = _client("", clean_session=True, manual_ack=False)
     client.connect_timeout = timeout_s
@@ -376,8 +376,8 @@ def require_reachable(address: Address, *, timeout_s: float = 5.0) -> None:
         raise _unreachable(address, answers[0])
 
 
-def _unreachable(address: Address, reason: object) -> TransientError:
-    return TransientError(
+def _unreachable(address: Address, reason: object) -> UnreachableError:
+    return UnreachableError(
         f"the broker {address} cannot be reached ({reason}): check that it runs, and its address"
     )
 

@@ -1,0 +1,63 @@
+"""Starts the command `gainline` as a user would, and looks at what it leaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import GainlineError
+from store.query import fetch
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GAINLINE = [sys.executable, "-m", "gainline"]
+# The first start after a change compiles the judge, on cores that others use too.
+WITHIN_S = 100.0
+POLL_S = 0.1
+
+
+def gainline(*words: object, limit_s: float = WITHIN_S) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [*GAINLINE, *map(str, words)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@contextmanager
+def service(*words: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one command until the block ends; its standard error is added to `log`."""
+    with log.open("ab") as target:
+        process = subprocess.Popen(
+            [*GAINLINE, *map(str, words)], cwd=REPOSITORY, stderr=target, stdin=subprocess.DEVNULL
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def rows(store: Path, sql: str) -> list[dict[str, Any]]:
+    """Ask a store; no rows as long as it is not there."""
+    try:
+        return fetch(store, sql).to_pylist()
+    except GainlineError:
+        return []
+
+
+def wait_for(is_so: Callable[[], object], *, what: str, limit_s: float = WITHIN_S) -> None:
+    """Wait until something is so, or fail."""
+    until_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < until_s, f"after {limit_s} s still not: {what}"
+        time.sleep(POLL_S)
