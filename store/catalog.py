@@ -42,7 +42,7 @@ def attach(folder: Folder, *, writable: bool) -> duckdb.DuckDBPyConnection:
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
-        raise failures.of_catalog(error) from error
+        raise failures.of_catalog(error, folder.root) from error
     return connection
 
 

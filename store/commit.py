@@ -99,7 +99,7 @@ class Committer:
                 return  # noqa: TRY300 - the end of a loop, not of a try
             except duckdb.Error as error:
                 if attempt == _ATTEMPTS or not failures.is_conflict(error):
-                    raise failures.of_catalog(error) from error
+                    raise failures.of_catalog(error, self._folder.root) from error
             time.sleep(wait_s)
             wait_s *= 2
 

@@ -2,6 +2,8 @@
 
 import errno
 import re
+import shutil
+from pathlib import Path
 
 import duckdb
 
@@ -12,6 +14,8 @@ _FULL = re.compile(r"no space left|disk is full|disk quota", re.IGNORECASE)
 # SQLite and DuckLake say one of these when another writer came first: worth a retry.
 _CONFLICT = re.compile(r"database is locked|database table is locked|conflict", re.IGNORECASE)
 _BROKEN = re.compile(r"disk I/O error|input/output error|invalidated", re.IGNORECASE)
+# SQLite calls it an I/O error where its shared index of 32 KiB finds no room.
+_FREE_BYTES_MIN = 1 << 20
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -24,14 +28,15 @@ def of_disk(error: OSError) -> GainlineError:
     return GainlineError(f"the disk of the store failed ({error}): check it, then open it again")
 
 
-def of_catalog(error: duckdb.Error) -> GainlineError:
-    """Name what DuckDB refused: TransientError where waiting can help."""
+def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:
+    """Name what DuckDB refused for the store in a folder: TransientError where waiting can help."""
     words = one_line(error)
-    if _FULL.search(words):
+    is_broken = _BROKEN.search(words) is not None
+    if _FULL.search(words) or (is_broken and _free_bytes(folder) < _FREE_BYTES_MIN):
         return TransientError(f"the disk of the store is full ({words}): make room, it goes on")
     if is_conflict(error):
         return TransientError(f"another writer holds the catalog ({words}): try again")
-    if _BROKEN.search(words):
+    if is_broken:
         return GainlineError(f"the catalog failed ({words}): check the disk, then open it again")
     return GainlineError(f"the catalog refused a request ({words}): see `gainline doctor`")
 
@@ -49,3 +54,10 @@ def one_line(error: Exception) -> str:
     """
     head = str(error).split("\n\nLINE ")[0]
     return " ".join(head.split())
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0

@@ -40,7 +40,10 @@ class Folder:
 
     def require_readable(self) -> None:
         """Raise ConfigError if the store is of a newer format than this program reads."""
-        words = self.format_version.read_text(encoding="ascii", errors="replace").strip()
+        try:
+            words = self.format_version.read_text(encoding="ascii", errors="replace").strip()
+        except OSError as error:
+            raise failures.of_disk(error) from error
         if not words.isdecimal():
             raise ConfigError(f"{self.format_version} holds {words[:20]!r}, not a number: mend it")
         if int(words) > FORMAT_VERSION:

@@ -89,7 +89,9 @@ class Lake:
     def close(self) -> None:
         """Give up the store; what was committed stays."""
         self._connection.close()
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def __enter__(self) -> Self:
         return self
@@ -104,11 +106,11 @@ class Lake:
 
     def ingest_progress(self) -> Progress:
         """Tell how far ingest has come, as of its last commit."""
-        return self._keepers["ingest"].progress()
+        return self._progress(self._keepers["ingest"])
 
     def judge_progress(self) -> Progress:
         """Tell how far the judge has come, as of its last commit; its position is always 0."""
-        return self._keepers["judge"].progress()
+        return self._progress(self._keepers["judge"])
 
     def commit_raw(self, commit: RawCommit, *, new_tags: Sequence[Tag] = ()) -> None:
         """Store all that one commit of ingest brings. The last commit may come again: it is known.
@@ -155,7 +157,7 @@ class Lake:
                 first = self._first_arrival(arrival)
                 table = self._raw_between(first, first + limit)
         except duckdb.Error as error:
-            raise failures.of_catalog(error) from error
+            raise failures.of_catalog(error, self._folder.root) from error
         return RawBatch(table)
 
     def set_tags(self, tags: Iterable[Tag]) -> None:
@@ -199,7 +201,7 @@ class Lake:
                 self._committer.transact(lambda: create(self._connection))
                 sync_folder(self._folder.root)
         except duckdb.Error as error:
-            raise failures.of_catalog(error) from error
+            raise failures.of_catalog(error, self._folder.root) from error
         except OSError as error:
             raise failures.of_disk(error) from error
 
@@ -217,11 +219,17 @@ class Lake:
         self._committer.commit(name, additions, lambda: keeper.move(before, after))
         keeper.settle(after)
 
+    def _progress(self, keeper: ProgressKeeper) -> Progress:
+        try:
+            return keeper.progress()
+        except duckdb.Error as error:
+            raise failures.of_catalog(error, self._folder.root) from error
+
     def _row(self, keeper: ProgressKeeper) -> ProgressRow:
         try:
             return keeper.last_row()
         except duckdb.Error as error:
-            raise failures.of_catalog(error) from error
+            raise failures.of_catalog(error, self._folder.root) from error
 
     def _raw_between(self, first: int, end: int) -> pa.Table:
         names = ", ".join(RAW_SCHEMA.names)
@@ -249,7 +257,7 @@ class Lake:
         try:
             return self._connection.execute(sql, list(parameters)).fetchall()
         except duckdb.Error as error:
-            raise failures.of_catalog(error) from error
+            raise failures.of_catalog(error, self._folder.root) from error
 
 
 def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -> None:

@@ -57,7 +57,7 @@ def maintain(folder: Path, *, now: datetime) -> Maintenance:
         with attach(place, writable=True) as connection:
             return _Round(connection, place).run(now)
     except duckdb.Error as error:
-        raise failures.of_catalog(error) from error
+        raise failures.of_catalog(error, place.root) from error
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 # EXPLAIN ANALYZE runs what it explains: what follows this must be a query too.
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b)?(\s*\([^()]*\))?", re.IGNORECASE)
+# Table functions of DuckLake that remove files even in a SELECT, and those that run a text as SQL,
+# in which such a name could hide.
+_HARMFUL = re.compile(
+    r"\b(ducklake_(add|cleanup|commit|delete|expire|flush|merge|rewrite|set)\w*"
+    r"|query|query_table)\"?\s*\(",
+    re.IGNORECASE,
+)
 _OUTSIDE = re.compile(r"file system operations are disabled|disabled by configuration")
 
 
@@ -37,8 +44,9 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 def fetch(folder: Path, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
     """Answer one statement that only reads, `?` standing for the parameters.
 
-    Raises DataError for SQL that is wrong, that is more than one statement, that could change
-    something or reaches outside the lake; ConfigError if there is no store.
+    For a process that writes no lake: SQL that reads the catalog's file past SQLite would undo the
+    process's locks on it. Raises DataError for SQL that is wrong, that is more than one statement,
+    that could change something or reaches outside the lake; ConfigError if there is no store.
     """
     with connect(folder) as connection:
         _confine(connection, Folder(folder))
@@ -75,20 +83,22 @@ def answer(
 def _only_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
-        raise DataError(f"the SQL holds {len(statements)} statements: give exactly one")
+        raise DataError(f"the SQL holds {len(statements)} statements: give one SELECT")
     statement = statements[0]
     inner = statement
     if statement.type == duckdb.StatementType.EXPLAIN:
         inner = connection.extract_statements(_EXPLAIN.sub("", statement.query, count=1))[0]
     # DESCRIBE, SHOW and SUMMARIZE are SELECTs to DuckDB
     if inner.type != duckdb.StatementType.SELECT:
-        raise DataError(f"the SQL is no query but {inner.type.name}: the store is only read")
+        raise DataError(f"the SQL is no query but {inner.type.name}: ask by one SELECT")
+    if harmful := _HARMFUL.search(statement.query):
+        raise DataError(f"the SQL calls {harmful[1]}, which can do more than read: leave it out")
     return statement
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, folder: Folder) -> None:
-    """Let statements of others reach the store's files and nothing else, for good."""
-    literal = str(folder.root).replace("'", "''")
+    """Let statements of others reach the lake and no other file, for good."""
+    literal = str(folder.data).replace("'", "''")
     for setting in (
         f"allowed_directories = ['{literal}']",
         "enable_external_access = false",

@@ -1,0 +1,80 @@
+import hashlib
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigError
+from store.lake import Lake
+from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain
+from store.query import connect, fetch
+from tests.store.samples import raw_commit
+
+NOW = datetime.now(UTC)
+LATER = NOW + KEEP_SNAPSHOTS + timedelta(minutes=10)
+
+
+def segments_of(root: Path) -> set[str]:
+    return {str(path.relative_to(root / "data")) for path in root.glob("data/**/*.parquet")}
+
+
+def test_small_segments_become_one_and_readings_stay(lake: Lake, root: Path) -> None:
+    for number in range(MERGE_FROM):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+    total = MERGE_FROM * 10
+    with connect(root) as reader:
+        first = maintain(root, now=NOW)
+        assert (first.merged_count, first.removed_count) == (MERGE_FROM, 0)
+        assert reader.execute("SELECT count(*) FROM raw.readings").fetchone() == (total,)
+        second = maintain(root, now=LATER)
+        assert (second.merged_count, second.removed_count) == (0, MERGE_FROM)
+        assert second.expired_count > MERGE_FROM
+    lake.commit_raw(raw_commit(total, 10, position=total + 10))
+    noted = fetch(root, "FROM house.segments").to_pylist()
+    assert {row["path"] for row in noted} == segments_of(root)
+    for row in noted:
+        content = (root / "data" / row["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == row["sha256"]
+        assert len(content) == row["byte_count"]
+    assert sum(row["row_count"] for row in noted) == total + 10
+    arrivals = lake.raw_after(0, limit=1000).table["arrival"].to_pylist()
+    assert arrivals == list(range(total + 10))
+    assert fetch(root, "SELECT received FROM ledger")["received"][0].as_py() == total + 10
+
+
+def test_only_old_leftovers_are_removed(lake: Lake, root: Path) -> None:
+    lake.commit_raw(raw_commit(0, 10, position=10))
+    folder = root / "data" / "raw" / "readings"
+    leftovers = [folder / "ingest-000000000009.parquet", folder / "x.parquet.part"]
+    for path in leftovers:
+        path.write_bytes(b"leftover")
+    maintain(root, now=NOW)
+    assert all(path.exists() for path in leftovers)
+    old = (NOW - KEEP_ORPHANS - timedelta(hours=1)).timestamp()
+    for path in leftovers:
+        os.utime(path, (old, old))
+    assert maintain(root, now=NOW).removed_count == 2
+    assert not any(path.exists() for path in leftovers)
+    assert fetch(root, "SELECT count(*) AS n FROM raw.readings")["n"][0].as_py() == 10
+
+
+def test_the_progress_of_a_writer_does_not_grow_with_its_commits(lake: Lake, root: Path) -> None:
+    for number in range(5):
+        lake.commit_raw(raw_commit(number, 1, position=number + 1))
+    maintain(root, now=LATER)
+    metadata = "__ducklake_metadata_lake"
+    (name,) = lake._connection.execute(
+        f"SELECT i.table_name FROM {metadata}.ducklake_inlined_data_tables AS i"
+        f" JOIN {metadata}.ducklake_table AS t ON i.table_id = t.table_id"
+        " WHERE t.table_name = 'ingest_progress'"
+    ).fetchall()[0]
+    lake.commit_raw(raw_commit(5, 1, position=6))
+    versions = lake._connection.execute(f"SELECT count(*) FROM {metadata}.{name}").fetchone()
+    assert versions == (2,)  # the row, and the one before the commit
+    assert lake.ingest_progress()[:2] == (6, 6)
+
+
+def test_maintenance_of_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no store"):
+        maintain(tmp_path, now=NOW)
