@@ -119,7 +119,8 @@ def comparable(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -
     is_linked = (free.abs() < LINK_TOLERANCE).all(dim=1)
     _, is_valid = _placebos(grid.y, grid.seen, weights, controls)
     count = is_valid.sum(dim=1)  # (m,)
-    return is_linked & (count >= 2) & (2 * count >= count.max())
+    most = int(count.max()) if len(count) else 0
+    return is_linked & (count >= 2) & (2 * count >= most)
 
 
 def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:

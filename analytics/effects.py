@@ -27,6 +27,7 @@ GRID = 64  # steps of about 12 %: finer than any panel can tell s
 # Half of the prior on s lies below: lines whose gains differ by a quarter of their output or cost
 # from one another are already rare, so it matters with one or two upgraded lines only.
 SPREAD = 0.25
+WIDEST = 20.0  # a factor of half a billion: a bound beyond says as little, and exp stays finite
 LINES_AT_ONCE = 512  # bounds the draws in memory to 16 MB
 
 
@@ -106,14 +107,18 @@ def draw(people: Population, freedom: int, chances: Tensor, at: list[float]) -> 
     line_mean = people.line_mean.T.contiguous()  # (m, g)
     line_spread = people.line_variance.T.clamp(min=0).sqrt()
     line = [
-        quantiles(line_mean[few][:, step] + error * line_spread[few][:, step], at)
+        quantiles(_bounded(line_mean[few][:, step] + error * line_spread[few][:, step]), at)
         for few in torch.arange(len(line_mean)).split(LINES_AT_ONCE)  # type: ignore[no-untyped-call]
     ]
     return Draws(
-        programme=mean[step] + error * spread[step],
+        programme=_bounded(mean[step] + error * spread[step]),
         line=torch.cat(line),
-        next_line=people.middle[step] + error * people.next_variance[step].sqrt(),
+        next_line=_bounded(people.middle[step] + error * people.next_variance[step].sqrt()),
     )
+
+
+def _bounded(effects: Tensor) -> Tensor:
+    return effects.clamp(min=-WIDEST, max=WIDEST)
 
 
 def _spreads(value: Tensor, own: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def is_amount(ordered: Tensor) -> bool:
 def skewness(ordered: Tensor) -> float:
     """Quantile skewness in [-1, 1]: (q90 + q10 - 2 q50) / (q90 - q10), 0 without any spread.
 
-    >>> skewness(torch.tensor([0.0, 1.0, 2.0]))
+    >>> skewness(torch.tensor([0.0, 1.0, 2.0]).double())
     0.0
     """
     low, middle, high = _quantiles(ordered, [0.1, 0.5, 0.9]).tolist()

@@ -173,6 +173,14 @@ def test_only_far_cells_are_left_out_and_a_gain_is_none() -> None:
     assert "L002 1970-02-10, L007 1970-01-04" in words[0]
 
 
+def test_cells_that_are_far_off_all_the_time_are_kept() -> None:
+    y = np.random.default_rng(10).normal(size=(2, 12, 50))
+    y[0][np.random.default_rng(11).random((12, 50)) < 0.08] -= 30
+    grid, _, words = outliers.leave_out(grid_of(y, [30] * 4), has_periods=True)
+    assert bool(grid.seen.all())
+    assert "too many to be errors" in words[0]
+
+
 def test_knots_grow_with_the_cells_and_stop() -> None:
     values = torch.as_tensor(np.random.default_rng(9).normal(size=5000))
     widths = [splines.basis(values[:n], covariate_count=1).shape[1] for n in (30, 80, 160, 5000)]
