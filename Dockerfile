@@ -37,8 +37,11 @@ ENV XDG_CACHE_HOME=/var/cache/gainline \
 
 USER 10001
 WORKDIR /data
-# Fills those caches.
-RUN python -c "import clean.judge, matplotlib.pyplot"
+# Fills those caches: judging one reading compiles the judge.
+RUN printf 'tag,source_time,value\na/b,2026-01-01T00:00:00Z,1\n' >/tmp/in.csv \
+ && gainline clean /tmp/in.csv /tmp/out.csv \
+ && python -c "import matplotlib.pyplot" \
+ && rm /tmp/in.csv /tmp/out.csv
 
 # A service touches the file about every second; 30 s allow for the longest commit.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
