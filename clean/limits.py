@@ -1,0 +1,123 @@
+"""What a single value tells by itself: missing, outside the physical range, a code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clean.compiled import rule
+from clean.state import (
+    CANDIDATE,
+    CODE,
+    EMPTY,
+    GAUGE,
+    HIGHEST,
+    HISTORY,
+    LOWEST,
+    OUTSIDE,
+    WIDE_SCALE,
+    State,
+)
+from contracts.tags import Kind, TagRule
+
+KIND_CODES: Final = {Kind.GAUGE: GAUGE, Kind.COUNTER: 1, Kind.STATE: 2, Kind.WAVEFORM: 3}
+
+# Numbers that by custom stand for "no value", used where a tag has no list of its own:
+# runs of nines (loggers), the ends of 16-bit registers, plain and in tenths (PLC, Modbus),
+# and -127 of a DS18B20 that does not answer.
+CUSTOMARY: Final = (
+    -9999.0, 9999.0, -999.9, 999.9, -999.0, 99999.0, -99999.0,
+    65535.0, 6553.5, 32767.0, 3276.7, -32768.0, -3276.8, -127.0,
+)  # fmt: skip
+# They may also be true values, so history decides: a code lies further outside all good values
+# than these are apart, and by many times the noise, which a tag does not reach by a step.
+FAR_SPANS: Final = 1.0
+FAR_SCALES: Final = 20.0
+HISTORY_MIN: Final = 8  # readings, about half a window: before, nothing is called far
+
+
+class Limits(NamedTuple):
+    """The rules of the tags as arrays, one row per tag."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    kind: npt.NDArray[np.int8]
+    first: npt.NDArray[np.int32]  # where the codes of the tag begin in `codes`
+    length: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.float64]
+
+
+def limits_of(rules: Sequence[TagRule]) -> Limits:
+    """Lay out rules for the kernel."""
+    lengths = np.array([len(one.sentinels) for one in rules], np.int32)
+    return Limits(
+        low=np.array([-np.inf if one.low is None else one.low for one in rules], np.float64),
+        high=np.array([np.inf if one.high is None else one.high for one in rules], np.float64),
+        kind=np.array([KIND_CODES[one.kind] for one in rules], np.int8),
+        first=(np.cumsum(lengths) - lengths).astype(np.int32),
+        length=lengths,
+        codes=np.array([code for one in rules for code in one.sentinels], np.float64),
+    )
+
+
+def joined(limits: Limits, others: Limits) -> Limits:
+    """Put the rules of more tags after those there are.
+
+    >>> both = joined(limits_of([TagRule(sentinels=(85.0, 0.0))]), limits_of([TagRule(high=9.0)]))
+    >>> both.first.tolist(), both.length.tolist(), both.high.tolist()
+    ([0, 2], [2, 0], [inf, 9.0])
+    """
+    moved = others._replace(first=others.first + np.int32(len(limits.codes)))
+    return Limits(
+        low=np.concatenate([limits.low, moved.low]),
+        high=np.concatenate([limits.high, moved.high]),
+        kind=np.concatenate([limits.kind, moved.kind]),
+        first=np.concatenate([limits.first, moved.first]),
+        length=np.concatenate([limits.length, moved.length]),
+        codes=np.concatenate([limits.codes, moved.codes]),
+    )
+
+
+@rule
+def mark_value(limits: Limits, tag: int, value: float) -> int:
+    """Mark a value by what is known without any other reading.
+
+    >>> rules = limits_of([TagRule(low=0.0, high=90.0, sentinels=(85.0,)), TagRule()])
+    >>> [mark_value(rules, 0, x) for x in (20.0, -1.0, 85.0, float("inf"))] == [
+    ...     0, OUTSIDE, CODE, EMPTY]
+    True
+    >>> mark_value(rules, 1, 65535.0) == CANDIDATE
+    True
+    """
+    if not np.isfinite(value):
+        return EMPTY
+    mark = 0
+    if value < limits.low[tag] or value > limits.high[tag]:
+        mark |= OUTSIDE
+    if limits.length[tag] == 0:
+        for code in CUSTOMARY:
+            if value == code:
+                mark |= CANDIDATE
+    first = limits.first[tag]
+    for k in range(first, first + limits.length[tag]):
+        if value == limits.codes[k]:
+            mark |= CODE
+    return mark
+
+
+@rule
+def is_far(state: State, tag: int, value: float) -> bool:
+    """Tell whether a value lies far outside all good values of the tag so far.
+
+    Nothing is far from a tag with less than HISTORY_MIN readings of history, nor from one that
+    has never had any value but the customary codes.
+    """
+    if state.tally[tag, HISTORY] < HISTORY_MIN:
+        return False
+    low, high = state.trait[tag, LOWEST], state.trait[tag, HIGHEST]
+    outside = max(low - value, value - high)
+    enough = max(FAR_SPANS * (high - low), FAR_SCALES * state.trait[tag, WIDE_SCALE])
+    return bool(low <= high and outside > enough)

@@ -1,0 +1,214 @@
+"""The spike rule: a centred dual-window Hampel test with floors.
+
+Reference of the plain test: F. R. Hampel, The influence curve and its role in robust estimation,
+J. Am. Stat. Assoc. 69 (1974). A median of quantised or resting data has no deviation, so the scale
+never falls below what the tag's residuals usually are, nor below their tail. Both windows are
+centred: the first reading of a new level lies with the majority and stays.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from clean.compiled import pasted, rule
+from clean.state import (
+    HISTORY,
+    NEAR_SCALE,
+    NEAR_TAIL,
+    RESOLUTION,
+    WIDE_SCALE,
+    WIDE_TAIL,
+    State,
+)
+from clean.window import AFTER, BEFORE, SORTED, Floats
+
+SOUND: Final = 0
+SUSPECT: Final = 1
+FOUND: Final = 2
+
+# So many neighbours on each side make a verdict: in a window of nine a burst of four is still
+# the minority, and the first reading of a new level is the majority. With fewer a step cannot be
+# told from a spike.
+SIDE_MIN: Final = 4
+RETURN_MIN: Final = 2  # readings that lie where the value came from: one could be the next fault
+WARM_UP: Final = 32  # readings, two windows: before, the scales are too young to condemn
+
+MAD_TO_SIGMA: Final = 1.4826  # of a normal distribution
+MEAN_TO_SIGMA: Final = 1.2533  # sqrt(pi / 2)
+TAIL_TO_SIGMA: Final = 2.2  # the .97 quantile of |x| of a normal distribution is 2.17 sigma
+TAIL_QUANTILE: Final = 0.97  # up to 3 % of residuals may be faults and not widen it
+WIDE_LIMIT: Final = 5.0  # sigma: one sound normal reading in two million
+NEAR_LIMIT: Final = 5.5  # sigma: the median of five is rougher than that of fifteen
+NEAR_MADS: Final = 1.5  # what is usual among the fifteen is no spike among the five
+NEAR_RANGES: Final = 2.0  # nor is what the four neighbours do among themselves
+RESOLUTIONS: Final = 8.0  # steps: of a coarse signal a few steps are no event
+
+LEARN_RATE: Final = 0.005  # a memory of 200 readings: many windows, and shorter than most regimes
+WINSOR: Final = 3.0  # sigma: what one residual may at most count, so that a fault moves little
+TAIL_RATE: Final = 0.05  # the tail's memory is as long: it falls by half in 460 readings
+WINSOR_MIN: Final = 16  # readings, one window: before, there is no scale to winsorise by
+
+ROUNDING: Final = 2.0**-23  # of a 32-bit float: a smaller relative step is no step
+HISTORY_MAX: Final = 1 << 30  # only "many" matters
+
+
+@pasted
+def judge_spike(
+    state: State, tag: int, value: float, sides: tuple[int, int], scratch: Floats
+) -> int:
+    """Judge a value by the neighbours in `scratch`, and learn the tag's scales from it."""
+    side = min(sides[0], sides[1])
+    if side < SIDE_MIN:
+        return judge_lopsided(state, tag, value, sides, scratch)
+    size = sort_window(value, side, side, scratch)
+    median = scratch[SORTED, side]
+    mad = deviation(scratch, size)
+    wide = abs(value - median)
+    near, spread = inner_residual(value, scratch)
+    verdict = SOUND
+    if is_wide(state.trait[tag], wide, mad) or is_near(state.trait[tag], near, spread, mad):
+        verdict = FOUND if state.tally[tag, HISTORY] >= WARM_UP else SUSPECT
+    learn(state, tag, (wide, near), value, abs(value - scratch[BEFORE, 0]))
+    return verdict
+
+
+@rule
+def is_wide(trait: Floats, residual: float, mad: float) -> bool:
+    """Test the residual from the median of the whole window."""
+    floor = max(trait[WIDE_SCALE], trait[WIDE_TAIL] / TAIL_TO_SIGMA)
+    limit = WIDE_LIMIT * max(MAD_TO_SIGMA * mad, floor)
+    return bool(residual > max(limit, RESOLUTIONS * trait[RESOLUTION]))
+
+
+@rule
+def is_near(trait: Floats, residual: float, spread: float, mad: float) -> bool:
+    """Test the residual from the median of five; `spread` is the range of the other four."""
+    limit = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
+    limit = max(limit, NEAR_MADS * mad, NEAR_RANGES * spread)
+    return bool(residual > max(limit, RESOLUTIONS * trait[RESOLUTION]))
+
+
+@pasted
+def judge_lopsided(
+    state: State, tag: int, value: float, sides: tuple[int, int], scratch: Floats
+) -> int:
+    """Judge a value that has few neighbours on one side.
+
+    Far from the others it is suspect. It is found a spike only where the few on the short side,
+    at least RETURN_MIN, all lie with those on the long one: what has returned was no step.
+    """
+    before, after = sides
+    if (before + after) % 2:  # an odd window has a middle
+        before, after = (before - 1, after) if before > after else (before, after - 1)
+    if before + after < SIDE_MIN or state.tally[tag, HISTORY] < WARM_UP:
+        return SOUND
+    size = sort_window(value, before, after, scratch)
+    median, mad = scratch[SORTED, size // 2], deviation(scratch, size)
+    if not is_wide(state.trait[tag], abs(value - median), mad):
+        return SOUND
+    source, few = (BEFORE, before) if before < after else (AFTER, after)
+    returned = few >= RETURN_MIN
+    for k in range(few):
+        returned &= not is_wide(state.trait[tag], abs(scratch[source, k] - median), mad)
+    return FOUND if returned else SUSPECT
+
+
+@rule
+def sort_window(value: float, before: int, after: int, scratch: Floats) -> int:
+    """Sort a value and its nearest neighbours by insertion; return how many they are."""
+    line = scratch[SORTED]
+    line[0] = value
+    size = 1
+    for source, count in ((BEFORE, before), (AFTER, after)):
+        for k in range(count):
+            one = scratch[source, k]
+            place = size
+            while place > 0 and line[place - 1] > one:
+                line[place] = line[place - 1]
+                place -= 1
+            line[place] = one
+            size += 1
+    return size
+
+
+@rule
+def deviation(scratch: Floats, size: int) -> float:
+    """Median of the absolute deviations from the median of `size` sorted values, `size` odd.
+
+    Walks outward from the middle: the nearest comes first, so no second sort is needed.
+
+    >>> scratch = np.zeros((5, 15))
+    >>> scratch[SORTED, :5] = (1.0, 2.0, 3.0, 7.0, 99.0)
+    >>> deviation(scratch, 5)
+    2.0
+    """
+    line = scratch[SORTED]
+    middle = size // 2
+    low, high, found = middle - 1, middle + 1, 0.0
+    for _ in range(middle):
+        below, above = line[middle] - line[low], line[high] - line[middle]
+        if below <= above:
+            found, low = below, low - 1
+        else:
+            found, high = above, high + 1
+    return found
+
+
+@rule
+def inner_residual(value: float, scratch: Floats) -> tuple[float, float]:
+    """Distance from the median of five, and the range of the four neighbours.
+
+    The median of a value and four others is the value clamped between the middle two.
+
+    >>> scratch = np.zeros((5, 15))
+    >>> scratch[BEFORE, :2], scratch[AFTER, :2] = (1.0, 2.0), (3.0, 4.0)
+    >>> inner_residual(10.0, scratch)
+    (7.0, 3.0)
+    """
+    low1, high1 = (
+        min(scratch[BEFORE, 0], scratch[BEFORE, 1]),
+        max(scratch[BEFORE, 0], scratch[BEFORE, 1]),
+    )
+    low2, high2 = (
+        min(scratch[AFTER, 0], scratch[AFTER, 1]),
+        max(scratch[AFTER, 0], scratch[AFTER, 1]),
+    )
+    lower, upper = max(low1, low2), min(high1, high2)
+    below, above = min(lower, upper), max(lower, upper)
+    return max(below - value, value - above, 0.0), max(high1, high2) - min(low1, low2)
+
+
+@pasted
+def learn(
+    state: State, tag: int, residuals: tuple[float, float], value: float, step: float
+) -> None:
+    """Follow the tag's usual residuals and its resolution."""
+    trait, history = state.trait[tag], state.tally[tag, HISTORY]
+    wide, near = residuals
+    trait[WIDE_SCALE], trait[WIDE_TAIL] = followed(
+        trait[WIDE_SCALE], trait[WIDE_TAIL], wide, trait[RESOLUTION], history
+    )
+    trait[NEAR_SCALE], trait[NEAR_TAIL] = followed(
+        trait[NEAR_SCALE], trait[NEAR_TAIL], near, trait[RESOLUTION], history
+    )
+    if ROUNDING * abs(value) < step < trait[RESOLUTION]:
+        trait[RESOLUTION] = step
+    state.tally[tag, HISTORY] = min(history + 1, HISTORY_MAX)
+
+
+@rule
+def followed(
+    scale: float, tail: float, residual: float, resolution: float, history: int
+) -> tuple[float, float]:
+    """Bring a winsorised, exponentially weighted sigma and a tail quantile up to date."""
+    floor = resolution if np.isfinite(resolution) else 0.0
+    limit = WINSOR * max(scale, floor) if history >= WINSOR_MIN else np.inf
+    rate = max(LEARN_RATE, 1.0 / (history + 1))
+    scale += rate * (min(MEAN_TO_SIGMA * residual, limit) - scale)
+    if history < WARM_UP:  # the largest of 32 is about the .97 quantile
+        return scale, max(tail, min(residual, limit))
+    if residual > tail:
+        return scale, tail + TAIL_RATE * TAIL_QUANTILE * max(tail, scale, floor)
+    return scale, tail - TAIL_RATE * (1.0 - TAIL_QUANTILE) * tail

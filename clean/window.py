@@ -1,0 +1,102 @@
+"""The trusted neighbours of a reading: the nearest seven on each side, up to a gap."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from clean.compiled import pasted, rule
+from clean.limits import is_far
+from clean.state import (
+    CANDIDATE,
+    CODE,
+    HALF,
+    HISTORY,
+    INTERVAL,
+    UNTRUSTED,
+    USED,
+    State,
+)
+
+Floats = npt.NDArray[np.float64]
+
+# Rows of the scratch memory, each long enough for a whole window.
+BEFORE: Final = 0  # values of the neighbours before, nearest first
+AFTER: Final = 1
+BEFORE_US: Final = 2  # their distance in time
+AFTER_US: Final = 3
+SORTED: Final = 4  # the window in order of value
+ROWS: Final = 5
+WIDTH: Final = 2 * HALF + 1
+
+# A pause is a gap when it is longer than five usual intervals: neighbours on the other side of it
+# say nothing of the value on this side. "Usual" is the .97 quantile of the intervals, which is the
+# median of a regular series and keeps an irregular one in one piece.
+GAP_INTERVALS: Final = 5.0
+INTERVAL_QUANTILE: Final = 0.97
+INTERVAL_RATE: Final = 0.05  # the quantile doubles in 15 longer pauses: soon enough for one window
+WARM_UP: Final = 32  # intervals, of which the longest is about the .97 quantile
+WARM_GROWTH: Final = 4.0  # so that a single gap in the warm-up does little harm
+
+
+@pasted
+def gather(state: State, tag: int, slot: int, scratch: Floats) -> tuple[int, int]:
+    """Collect the trusted neighbours of `slot`; return how many there are before and after."""
+    gap = GAP_INTERVALS * state.trait[tag, INTERVAL] if state.trait[tag, INTERVAL] else np.inf
+    low, high = max(-1, slot - HALF - 1), min(state.tally[tag, USED], slot + HALF + 1)
+    time, before, after = state.time[tag, slot], 0, 0
+    last = time
+    for k in range(slot - 1, low, -1):
+        if last - state.time[tag, k] > gap:
+            break
+        last = state.time[tag, k]
+        if is_trusted(state, tag, k):
+            scratch[BEFORE, before] = state.value[tag, k]
+            scratch[BEFORE_US, before] = time - last
+            before += 1
+    last = time
+    for k in range(slot + 1, high):
+        if state.time[tag, k] - last > gap:
+            break
+        last = state.time[tag, k]
+        if is_trusted(state, tag, k):
+            scratch[AFTER, after] = state.value[tag, k]
+            scratch[AFTER_US, after] = last - time
+            after += 1
+    return before, after
+
+
+@rule
+def is_trusted(state: State, tag: int, slot: int) -> bool:
+    """Tell whether the reading may be part of a window. A spike may: medians stand it."""
+    mark = state.mark[tag, slot]
+    if mark & UNTRUSTED:
+        return False
+    return not (mark & CANDIDATE and is_far(state, tag, state.value[tag, slot]))
+
+
+@pasted
+def settle_candidate(state: State, tag: int, slot: int) -> None:
+    """Decide once and for all whether a customary code is one."""
+    if state.mark[tag, slot] & CANDIDATE and is_far(state, tag, state.value[tag, slot]):
+        state.mark[tag, slot] |= CODE
+
+
+@pasted
+def learn_interval(state: State, tag: int, slot: int) -> None:
+    """Follow the quantile of the intervals by steps of a fixed ratio."""
+    if slot == 0:
+        return
+    interval = float(state.time[tag, slot] - state.time[tag, slot - 1])
+    usual = state.trait[tag, INTERVAL]
+    if usual == 0.0:
+        usual = interval
+    elif interval > usual and state.tally[tag, HISTORY] < WARM_UP:
+        usual = min(interval, WARM_GROWTH * usual)
+    elif interval > usual:
+        usual *= 1.0 + INTERVAL_RATE * INTERVAL_QUANTILE
+    else:
+        usual *= 1.0 - INTERVAL_RATE * (1.0 - INTERVAL_QUANTILE)
+    state.trait[tag, INTERVAL] = usual
