@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from analytics.design import Grid
 
 BLOCKS = 6  # few and long: the mean of a block must not remember the block before
+WORDS = "whatever else moved all lines (season, demand, prices) is counted as gain here"
 PERIODS_MIN = 2 * BLOCKS  # a block of one period would measure no memory at all
 
 

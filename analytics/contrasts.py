@@ -70,7 +70,12 @@ class Contrasts:
 
 
 def weights_of(line: Tensor, plus: Tensor, minus: Tensor) -> Weights:
-    """Scale raw weights (m, T) to rows that sum to 1."""
+    """Scale raw weights (m, T) to rows that sum to 1.
+
+    >>> cells = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    >>> weights_of(torch.tensor([0]), 1 - cells, cells).net.tolist()
+    [[-0.5, -0.5, 0.5, 0.5]]
+    """
     return Weights(
         line,
         plus / plus.sum(dim=1, keepdim=True).clamp(min=TINY),
@@ -128,6 +133,12 @@ def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:
 
     The step over the upgrade is no noise and stays out. A line's figure is as good as its number
     of steps: what the lines' logs scatter beyond that is real, and only that share is kept.
+
+    >>> rest = torch.tensor([[[0.0, 2.0, 0.0, 102.0, 100.0, 102.0]]]).double().expand(2, 1, 6)
+    >>> before = torch.tensor([[True, True, True, False, False, False]])
+    >>> small, large = (innovation_variance(k * rest, before, ~before) for k in (1, 3))
+    >>> (large / small).round(decimals=9).tolist()
+    [[9.0], [9.0]]
     """
     step = torch.diff(rest, dim=2)  # (2, n, T - 1)
     is_step = (before[:, 1:] & before[:, :-1]) | (after[:, 1:] & after[:, :-1])

@@ -62,6 +62,13 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
         middle = 1'B value / 1'B1,  line = middle + s^2 B (value - middle),
         var(line) = s^2 - s^4 B_ii + (1 - s^2 B1_i)^2 / 1'B1,
         var(mean of lines) = 1 / 1'B1 - s^2 / m,  var(next) = 1 / 1'B1 + s^2.
+
+    >>> own, shared = torch.tensor([4.0, 4.0]).double(), torch.tensor([[1.0], [1.0]]).double()
+    >>> people = population(torch.tensor([0.0, 2.0]).double(), own, shared)
+    >>> people.middle[0].round(decimals=9).item()
+    1.0
+    >>> people.programme_variance[0].round(decimals=9).item()  # 4 / 2 of their own, 1 shared
+    3.0
     """
     count = len(value)
     s = _spreads(value, own)
@@ -160,7 +167,11 @@ def scales(freedom: int) -> Tensor:
 
 
 def quantiles(draws: Tensor, at: list[float]) -> Tensor:
-    """Quantiles (m, q) of each row of draws (m, DRAWS)."""
+    """Quantiles of each row of draws (..., DRAWS), as (..., q).
+
+    >>> quantiles(torch.tensor([3.0, 1.0, 2.0]), [0.0, 0.5, 1.0]).tolist()
+    [1.0, 2.0, 3.0]
+    """
     ordered = draws.sort(dim=-1).values
     place = (torch.tensor(at, dtype=torch.float64) * (draws.shape[-1] - 1)).round().long()
     return ordered[..., place]

@@ -115,7 +115,7 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
     if not has_controls:
         found = before_after.measure(grid, base, weights)
         verdict, reasons = gates.judge(grid, len(grid.controls))
-        return found, verdict, reasons + notes
+        return found, verdict, [*reasons, before_after.WORDS, *notes]
     is_comparable = contrasts.comparable(grid, base, weights, grid.controls)
     lost = [grid.lines[n] for n in weights.line[~is_comparable].tolist()]
     if len(lost) == len(weights.line):

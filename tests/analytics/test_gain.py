@@ -217,6 +217,7 @@ def test_without_controls_the_answer_is_a_before_after_difference() -> None:
     found = fitted(*plant(13, alpha=1.5, lines=6))
     assert found.verdict == "before_after"
     assert "0 lines without upgrade" in found.warnings[0]
+    assert "counted as gain" in found.warnings[1]
     assert found.alpha.low > 1
 
 
