@@ -144,8 +144,10 @@ def run_everything(
 ) -> int:
     """Run everything: ingest, judge, maintenance, schedule, page."""
     from gainline import services
+    from gainline.doctor import refuse_start
 
     settings = _settings(config, broker, store, topic)
+    refuse_start(settings)
     return services.run_until_signalled(settings, services.everything(settings))
 
 
@@ -186,7 +188,9 @@ def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
 
 def _serve_one(name: str, settings: Settings) -> int:
     from gainline import services
+    from gainline.doctor import refuse_start
 
+    refuse_start(settings)
     return services.run_until_signalled(settings, [getattr(services, name)])
 
 

@@ -35,6 +35,12 @@ MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be repl
 # How long the pipeline may stand still before the demo gives up on it.
 STILL_FOR_S_MAX = 60.0
 POLL_S = 0.25
+# What the simulated plant's lines earn and what their upgrade costs: made up, like the plant.
+ECONOMICS = """[economics]
+price_per_unit = 1.60
+fixed_cost_per_year = 900000.0
+investment = 350000.0
+running_cost_per_year = 25000.0"""
 COUNTS_SQL = """
 SELECT coalesce((SELECT sum(received) FROM ledger), 0)::BIGINT AS messages,
        (SELECT count(*) FROM raw.readings) AS raw,
@@ -139,7 +145,7 @@ def _write_settings(out: Path, address: Address, source: Source) -> Path:
     ]
     if source.plant is not None:
         plan = source.plant.plan
-        lines.append(f"[gain]\nramp_periods = {plan.ramp_weeks}")
+        lines += [ECONOMICS, f"[gain]\nramp_periods = {plan.ramp_weeks}"]
         lines.append(
             f"[prices]\nenergy_per_kwh = {plan.price_kwh}\nmaterial_per_kg = {plan.price_kg}"
         )

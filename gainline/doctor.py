@@ -46,6 +46,12 @@ def examine(settings: Settings) -> list[Finding]:
     return [_finding(subject, partial(check, settings)) for subject, check in checks.items()]
 
 
+def refuse_start(settings: Settings) -> None:
+    """Raise ConfigError for what a service must not start with; nothing has been touched then."""
+    refuse_foreign_packages()
+    check_settings(settings)
+
+
 def refuse_foreign_packages() -> None:
     """Raise ConfigError when another distribution owns one of our packages, naming it.
 
