@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.dates import (
+    DAILY,
+    HOURLY,
+    MINUTELY,
+    MONTHLY,
+    SECONDLY,
+    AutoDateLocator,
+    ConciseDateFormatter,
+)
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analytics.drawing import (
     ACCENT,
@@ -35,7 +44,7 @@ if TYPE_CHECKING:
 LINES_MAX = 40  # more rows than this cannot be read on a page
 POINTS_MAX = 120  # a curve drawn 7 inches wide shows no more
 SERIES_POINTS_MAX = 600
-MARKS_MAX = 120
+MARKS_MAX = 60  # of each quality
 
 
 def output_index(panel: Panel, upgrades: Upgrades, *, words: Words = ENGLISH) -> str:
@@ -67,6 +76,7 @@ def output_index(panel: Panel, upgrades: Upgrades, *, words: Words = ENGLISH) ->
         axes.axhline(100, color=GREY, linewidth=0.6, zorder=0)
         axes.set_ylabel(words["index_axis"])
         axes.margins(x=0.01)
+        _name_times(axes)
         return inline_svg(figure, ident="output-index", title=words["chart_index"])
 
 
@@ -116,7 +126,7 @@ def profit_bridge(profit: Profit, *, words: Words = ENGLISH) -> str:
         axes.axhline(0, color=INK, linewidth=0.8)
         names = [words[f"step_{step.name}"] for step in profit.bridge]
         axes.set_xticks(range(len(names)), names)
-        axes.tick_params(axis="x", length=0)
+        axes.tick_params(axis="x", bottom=False)
         axes.margins(y=0.12)
         axes.set_ylabel(axis)
         return inline_svg(figure, ident="profit-bridge", title=words["chart_bridge"])
@@ -139,12 +149,11 @@ def quality_bars(rows: Sequence[QualityRow], *, words: Words = ENGLISH) -> str:
             height=0.62,
         )
         axes.bar_label(bars, [f"{count:,}" for _, count in ordered], padding=4, fontsize=8)
-        axes.set_xscale("log")
-        axes.set_xlim(0.7, max([10, *counts.values()]) * 4)
+        axes.set_xlim(0, 1.12 * max([1, *counts.values()]))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", left=False)
         axes.set_xlabel(words["quality_axis"])
         return inline_svg(figure, ident="quality-bars", title=words["chart_quality"])
 
@@ -182,10 +191,28 @@ def readings(series: Series, *, ident: str = "series", words: Words = ENGLISH) -
                 )
         axes.set_ylim(low, high)
         axes.yaxis.set_major_locator(MaxNLocator(4))
+        _name_times(axes)
         axes.set_ylabel(short_name(series.unit))
         if axes.get_legend_handles_labels()[0]:
             figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
         return inline_svg(figure, ident=ident, title=words["chart_series"].format(tag=series.tag))
+
+
+def _name_times(axes: Axes) -> None:
+    """Write at most seven times, in figures, so that no language is needed."""
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    # matplotlib's own steps end below the next unit, so seven times would not always do
+    for unit, longest in ((MONTHLY, 12), (HOURLY, 24), (MINUTELY, 60), (SECONDLY, 60)):
+        locator.intervald[unit] = [*locator.intervald[unit], longest]
+    locator.intervald[DAILY] = [*locator.intervald[DAILY], 28]
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator,
+        formats=["%Y", "%Y-%m", "%Y-%m-%d", "%H:%M", "%H:%M", "%H:%M:%S"],
+        zero_formats=["%Y", "%Y", "%Y-%m", "%Y-%m-%d", "%H:%M", "%H:%M"],
+        show_offset=False,
+    )
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(formatter)
 
 
 def _indexed(panel: Panel, upgrades: Upgrades) -> tuple[pd.DataFrame, pd.Series[pd.Timestamp]]:
@@ -229,7 +256,9 @@ def _draw_intervals(
     )
     rows = np.arange(len(intervals))
     for part, colour, width in ((slice(2), ACCENT, 2.2), (slice(2, None), GREY, 1.2)):
-        axes.hlines(rows[part], low[part], high[part], color=colour, linewidth=width)
+        gaps = np.full(len(rows[part]), np.nan)  # one path for all bars, which keeps the file small
+        bars = np.stack([low[part], high[part], gaps], axis=1).ravel()
+        axes.plot(bars, np.repeat(rows[part], 3), color=colour, linewidth=width)
         axes.plot(middle[part], rows[part], "o", markersize=3.2 + width, color=colour)
     if truth is not None:
         axes.plot(
@@ -246,7 +275,7 @@ def _draw_intervals(
     axes.grid(axis="x", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", left=False)
 
 
 def _money_scale(profit: Profit, words: Words) -> tuple[float, str]:
@@ -268,7 +297,7 @@ def _draw_step(axes: Axes, place: int, step: BridgeStep, *, reached: float, scal
     end = start + amount
     top = max(start, end, step.amount.high / scale if step.name == "after" else end)
     axes.annotate(
-        f"{amount:,.2f}" if is_total else f"{amount:+,.2f}",
+        (f"{amount:,.2f}" if is_total else f"{amount:+,.2f}").replace("-", "\N{MINUS SIGN}"),
         (place, top),
         xytext=(0, 4),
         textcoords="offset points",

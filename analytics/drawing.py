@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ACCENT, ALERT, GREY, INK, PALE = "#0b5d8f", "#c4500a", "#7f8790", "#20262d", "#d8dde2"
 WIDTH_IN = 7.4  # a page of A4 less its margins
 NAME_LENGTH_MAX = 28
+FONTS = "DejaVu Sans, Verdana, sans-serif"  # Verdana is as wide, and on other machines
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gainline",
@@ -61,9 +62,11 @@ def inline_svg(figure: Figure, *, ident: str, title: str) -> str:
         figure.savefig(out, format="svg", metadata=nothing, transparent=True)
     text = out.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<!--.*?-->\n?|<metadata>.*?</metadata>\n?", "", text, flags=re.DOTALL)
-    text = re.sub(r"<[^<>]*>", lambda tag: _tag(tag[0], ident), text)
-    head = f'<svg role="img" aria-label="{escape(title)}" '
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(|href=")#([^")]*)', text))
+    text = re.sub(r"<[^<>]*>", lambda tag: _tag(tag[0], ident, used), text)
+    text = re.sub(r">\s+<", ">\n<", text)
+    head = f'<svg role="img" aria-label="{escape(title)}" font-family="{FONTS}" '
     return text.replace("<svg ", head, 1)
 
 
@@ -77,13 +80,15 @@ def short_name(name: str) -> str:
     return plain if len(plain) <= NAME_LENGTH_MAX else "…" + plain[-NAME_LENGTH_MAX:]
 
 
-def _tag(tag: str, ident: str) -> str:
-    """Rewrite one tag: ids get a prefix, coordinates two digits, fonts what stands in for them."""
+def _tag(tag: str, ident: str, used: set[str]) -> str:
+    """Rewrite one tag: only ids that are used, with a prefix; coordinates of two digits."""
     if tag.startswith("<svg"):
         tag = re.sub(r' (?:width|height)="[^"]*"', "", tag)
+    tag = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", tag)
     tag = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{ident}-", tag)
-    tag = tag.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    return re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, tag)
+    tag = re.sub(r' transform="rotate\(-0 [^"]*"| font-family: [^;"]*;', "", tag)
+    tag = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, tag)
+    return re.sub(r"\s+", " ", tag)
 
 
 def _rounded(attribute: re.Match[str]) -> str:

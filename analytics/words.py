@@ -30,7 +30,7 @@ _CHARTS = {
     "step_running_cost": "Running cost",
     "step_after": "After",
     "chart_quality": "Readings by the reason they were doubted",
-    "quality_axis": "readings, logarithmic scale",
+    "quality_axis": "readings",
     "chart_series": "Readings of {tag}",
     "series_uncertain": "uncertain",
     "series_bad": "bad",
@@ -146,8 +146,8 @@ _REPORT = {
     "left_out_no_cost": "no cost",
     "left_out_no_load": "no load hours",
     "series": "Readings with their verdicts",
-    "series_note": "Good readings as a line, doubted ones as marks; a mark at the edge lies "
-    "beyond it.",
+    "series_note": "Good readings as a line, doubted ones as marks, {count} of a kind at most; "
+    "a mark at the edge lies beyond it.",
     "ledger": "Ledger",
     "ledger_note": "Every message that was received is stored, a duplicate or a dead letter.",
     "no_ledger": "There is no ledger for this period.",

@@ -22,6 +22,16 @@ def count(number: float) -> str:
     return _minus(f"{number:,.0f}")
 
 
+def roughly(number: float) -> str:
+    """Write an amount in full, with three figures that carry.
+
+    >>> roughly(3_595_260), roughly(47.11), roughly(0)
+    ('3,600,000', '47', '0')
+    """
+    digits = 2 - math.floor(math.log10(abs(number))) if number else 0
+    return count(round(number, min(digits, 0)))
+
+
 def signed(number: float) -> str:
     """Write a whole number that is a change.
 

@@ -50,6 +50,7 @@ def render(report: Report, *, words: Words = ENGLISH) -> str:
             is_proven=is_proven,
             no_effect={"alpha": NO_EFFECT_ALPHA, "beta": NO_EFFECT_BETA},
             rows_max=ROWS_MAX,
+            marks_max=charts.MARKS_MAX,
             queries=_queries(report.queries),
         )
     )

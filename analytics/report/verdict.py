@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analytics.report.figures import change, count, fits, percent
+from analytics.report.figures import change, fits, percent, roughly
 
 if TYPE_CHECKING:
     from analytics.words import Words
@@ -85,9 +85,9 @@ def _money(profit: Profit, words: Words) -> str:
     if outcome == "bad":
         estimate, low, high = -estimate, -high, -low
     return words[f"money_{outcome}"].format(
-        estimate=count(estimate),
-        low=count(low),
-        high=count(high),
+        estimate=roughly(estimate),
+        low=roughly(low),
+        high=roughly(high),
         currency=profit.currency,
         level=percent(profit.level, 0),
     )
