@@ -71,7 +71,11 @@ class _Round:
         self._committer = Committer(connection, folder)
 
     def run(self, now: datetime) -> Maintenance:
-        merged = sum(self._merge(t) for t in (tables.RAW_READINGS, tables.CLEAN_READINGS))
+        merged = 0
+        for table in (tables.RAW_READINGS, tables.CLEAN_READINGS):
+            merged += self._merge(table)
+            # also after a round that a crash cut short between the merge and its notes
+            self._note_merged(table)
         self._fold_ledger()
         expired = self._expire(now - KEEP_SNAPSHOTS)
         self._purge_versions()
@@ -96,7 +100,6 @@ class _Round:
             _sync(set(folder.iterdir()) - there)
 
         self._committer.transact(work)
-        self._note_merged(table)
         return len(set(listed) - set(self._listed(table)))
 
     def _note_merged(self, table: tables.Table) -> None:
@@ -109,6 +112,9 @@ class _Round:
         noted = {path for (path,) in found.fetchall()}
         # never one that came meanwhile: its own commit notes it
         new = [path for path in listed - noted if path.startswith(f"{prefix}{_MERGED}")]
+        gone = sorted(noted - listed)
+        if not new and not gone:
+            return
         segments = [self._describe(self._folder.data / path) for path in new]
 
         def work() -> None:
@@ -116,7 +122,7 @@ class _Round:
                 self._committer.insert_segments(segments)
             self._connection.execute(
                 "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
-                [sorted(noted - listed)],
+                [gone],
             )
 
         self._committer.transact(work)

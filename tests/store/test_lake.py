@@ -137,7 +137,8 @@ def test_dead_letters_and_many_gateways_are_kept_whole(lake: Lake, root: Path, c
     ]
     sums = fetch(
         root,
-        "SELECT sum(received) = sum(stored + duplicate + dead_letter) AS ok, count(*) AS n FROM ledger",
+        "SELECT sum(received) = sum(stored + duplicate + dead_letter) AS ok, count(*) AS n"
+        " FROM ledger",
     )
     assert sums.to_pylist() == [{"ok": True, "n": count}]
 

@@ -43,6 +43,21 @@ def test_small_segments_become_one_and_readings_stay(lake: Lake, root: Path) -> 
     assert fetch(root, "SELECT received FROM ledger")["received"][0].as_py() == total + 10
 
 
+def test_hashes_that_a_crash_left_out_are_noted_at_the_next_round(lake: Lake, root: Path) -> None:
+    for number in range(MERGE_FROM):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+    noted = fetch(root, "FROM house.segments ORDER BY path").to_pylist()
+    maintain(root, now=NOW)
+    merged = fetch(root, "FROM house.segments")
+    lake._connection.execute("DELETE FROM house.segments")
+    for row in noted:
+        lake._connection.execute(
+            "INSERT INTO house.segments VALUES (?, ?, ?, ?)", list(row.values())
+        )
+    maintain(root, now=NOW)
+    assert fetch(root, "FROM house.segments").equals(merged)
+
+
 def test_only_old_leftovers_are_removed(lake: Lake, root: Path) -> None:
     lake.commit_raw(raw_commit(0, 10, position=10))
     folder = root / "data" / "raw" / "readings"
