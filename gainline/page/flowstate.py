@@ -11,7 +11,13 @@ from prometheus_client.registry import Collector
 from contracts.errors import GainlineError
 from store.query import fetch
 
-FLOW_SQL = "SELECT raw_readings, judged_readings, last_received_time FROM flow"
+COUNTS_SQL = """
+SELECT (SELECT count(*) FROM raw.readings) AS raw_readings,
+       (SELECT count(*) FROM clean.readings) AS judged_readings,
+       (SELECT max(arrival) FROM house.ingest_progress) AS next_arrival
+"""
+# The numbers of arrival only grow, so this reads the newest segment and no other.
+LAST_SQL = "SELECT max(received_time) AS last FROM raw.readings WHERE arrival >= ?"
 LEDGER_SQL = "SELECT gateway, received, stored, duplicate, dead_letter FROM ledger"
 OUTCOMES = ("received", "stored", "duplicate", "dead_letter")
 
@@ -36,8 +42,9 @@ class FlowState:
 
 def flow_state(store: Path) -> FlowState:
     """Read the state of a store. Raises GainlineError where there is none."""
-    row = fetch(store, FLOW_SQL).to_pylist()[0]
-    return FlowState(**row)
+    (counts,) = fetch(store, COUNTS_SQL).to_pylist()
+    (newest,) = fetch(store, LAST_SQL, [counts["next_arrival"] - 1]).to_pylist()
+    return FlowState(counts["raw_readings"], counts["judged_readings"], newest["last"])
 
 
 class FlowCollector(Collector):
