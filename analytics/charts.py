@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from contracts.outcome import BridgeStep, Gain, Interval, Profit, QualityRow, Series, Truth
     from contracts.panel import Panel, Upgrades
 
-LINES_MAX = 40  # more rows than this cannot be read on a page
+LINES_MAX = 36  # more rows than this cannot be read on a page
 POINTS_MAX = 120  # a curve drawn 7 inches wide shows no more
 SERIES_POINTS_MAX = 600
 MARKS_MAX = 60  # of each quality
