@@ -12,7 +12,7 @@ from clean.compiled import entry, fingerprint, pasted, rule
 from clean.limits import Limits, mark_value
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of
 from clean.repair import repaired
-from clean.spikes import FOUND, SOUND, judge_spike
+from clean.spikes import FOUND, SIDE_MIN, SOUND, judge_lopsided, judge_spike
 from clean.state import (
     CANDIDATE,
     CODE,
@@ -25,6 +25,7 @@ from clean.state import (
     LOWEST,
     OUTSIDE,
     REORDER,
+    SPIKE,
     TEXT,
     UNTRUSTED,
     USED,
@@ -151,18 +152,38 @@ def judge_next(desk: Desk, tag: int) -> None:
     value, mark, spike = state.value[tag, slot], state.mark[tag, slot], SOUND
     clean = np.nan if mark & UNTRUSTED else value
     if is_gauge(desk, tag):
-        sides = gather(state, tag, slot, desk.scratch)
         if not mark & UNTRUSTED:
-            spike = judge_spike(state, tag, value, sides, desk.scratch)
+            spike = judge_by_neighbours(state, tag, slot, desk.scratch)
         if mark & UNTRUSTED or spike == FOUND:
+            sides = gather(state, tag, slot, UNTRUSTED | SPIKE, desk.scratch)
             clean = repaired(state.trait[tag], sides, desk.scratch)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
     write(desk, state.number[tag, slot], reasons_of(mark), spike, clean)
-    state.mark[tag, slot] &= ~CANDIDATE
+    state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:
         forget_oldest(state, tag)
+
+
+@pasted
+def judge_by_neighbours(state: State, tag: int, slot: int, scratch: Floats) -> int:
+    """Apply the spike rule, and at an edge also its lopsided form.
+
+    The centred windows take spikes that have been found: medians stand them, and a true step that
+    was mistaken for one cannot lock itself out. At the edge, where they soon are the majority,
+    they are left out.
+    """
+    sides, spike = gather(state, tag, slot, UNTRUSTED, scratch), SOUND
+    side = min(sides[0], sides[1])
+    if side >= SIDE_MIN:
+        spike = judge_spike(state, tag, state.value[tag, slot], sides, scratch)
+    if side < HALF and spike != FOUND:
+        sides = gather(state, tag, slot, UNTRUSTED | SPIKE, scratch)
+        lopsided = judge_lopsided(state, tag, state.value[tag, slot], sides, scratch)
+        if side < SIDE_MIN or lopsided == FOUND:
+            spike = lopsided
+    return spike
 
 
 @pasted

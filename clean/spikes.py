@@ -43,6 +43,7 @@ WIDE_LIMIT: Final = 5.0  # sigma: one sound normal reading in two million
 NEAR_LIMIT: Final = 5.5  # sigma: the median of five is rougher than that of fifteen
 NEAR_MADS: Final = 1.5  # what is usual among the fifteen is no spike among the five
 NEAR_RANGES: Final = 2.0  # nor is what the four neighbours do among themselves
+BURST_MAX: Final = 4  # readings: the longest run that leaves a window of nine its majority
 RESOLUTIONS: Final = 8.0  # steps: of a coarse signal a few steps are no event
 
 LEARN_RATE: Final = 0.005  # a memory of 200 readings: many windows, and shorter than most regimes
@@ -58,17 +59,20 @@ HISTORY_MAX: Final = 1 << 30  # only "many" matters
 def judge_spike(
     state: State, tag: int, value: float, sides: tuple[int, int], scratch: Floats
 ) -> int:
-    """Judge a value by the neighbours in `scratch`, and learn the tag's scales from it."""
+    """Judge a value by the neighbours in `scratch`, and learn the tag's scales from it.
+
+    There are at least SIDE_MIN on each side; as many as the shorter side has are used of both.
+    """
     side = min(sides[0], sides[1])
-    if side < SIDE_MIN:
-        return judge_lopsided(state, tag, value, sides, scratch)
     size = sort_window(value, side, side, scratch)
     median = scratch[SORTED, side]
     mad = deviation(scratch, size)
     wide = abs(value - median)
     near, spread = inner_residual(value, scratch)
     verdict = SOUND
-    if is_wide(state.trait[tag], wide, mad) or is_near(state.trait[tag], near, spread, mad):
+    trait = state.trait[tag]
+    found = is_wide(trait, wide, mad) or is_near(trait, near, spread, mad)
+    if found or is_burst(trait, value, side, mad, scratch):
         verdict = FOUND if state.tally[tag, HISTORY] >= WARM_UP else SUSPECT
     learn(state, tag, (wide, near), value, abs(value - scratch[BEFORE, 0]))
     return verdict
@@ -90,14 +94,59 @@ def is_near(trait: Floats, residual: float, spread: float, mad: float) -> bool:
     return bool(residual > max(limit, RESOLUTIONS * trait[RESOLUTION]))
 
 
+@rule
+def is_burst(trait: Floats, value: float, side: int, mad: float, scratch: Floats) -> bool:
+    """Test whether the value is part of a short run that departs and comes back at once.
+
+    The inner test with the run in the place of the value: what counts is how far even the nearest
+    of the run is outside the two readings before the run and the two after it. Apart by that many
+    readings, those of a wandering signal differ by the root of it more than next to one another.
+    """
+    floor = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
+    floor = max(floor, NEAR_MADS * mad, RESOLUTIONS * trait[RESOLUTION])
+    if abs(value - scratch[SORTED, side]) <= floor:
+        return False
+    for length in range(2, BURST_MAX + 1):
+        for before in range(length):
+            after = length - 1 - before
+            if max(before, after) + 2 > side:
+                continue
+            departure, spread = departure_of(value, before, after, scratch)
+            if departure > max(floor * np.sqrt(length), NEAR_RANGES * spread):
+                return True
+    return False
+
+
+@rule
+def departure_of(value: float, before: int, after: int, scratch: Floats) -> tuple[float, float]:
+    """How far the nearest of a run is outside the four readings around it, and their range.
+
+    The run is the value with so many neighbours before and after it.
+
+    >>> scratch = np.zeros((5, 15))
+    >>> scratch[BEFORE, :3], scratch[AFTER, :2] = (8.0, 1.0, 2.0), (2.0, 1.0)
+    >>> departure_of(9.0, 1, 0, scratch)
+    (6.0, 1.0)
+    """
+    low = high = scratch[BEFORE, before]
+    for one in (scratch[BEFORE, before + 1], scratch[AFTER, after], scratch[AFTER, after + 1]):
+        low, high = min(low, one), max(high, one)
+    least, most = value, value
+    for k in range(before):
+        least, most = min(least, scratch[BEFORE, k]), max(most, scratch[BEFORE, k])
+    for k in range(after):
+        least, most = min(least, scratch[AFTER, k]), max(most, scratch[AFTER, k])
+    return max(least - high, low - most), high - low
+
+
 @pasted
 def judge_lopsided(
     state: State, tag: int, value: float, sides: tuple[int, int], scratch: Floats
 ) -> int:
     """Judge a value that has few neighbours on one side.
 
-    Far from the others it is suspect. It is found a spike only where the few on the short side,
-    at least RETURN_MIN, all lie with those on the long one: what has returned was no step.
+    Far from the others it is suspect. It is found a spike only where the RETURN_MIN farthest on
+    the short side lie with those on the long one: what has returned was no step.
     """
     before, after = sides
     if (before + after) % 2:  # an odd window has a middle
@@ -110,7 +159,7 @@ def judge_lopsided(
         return SOUND
     source, few = (BEFORE, before) if before < after else (AFTER, after)
     returned = few >= RETURN_MIN
-    for k in range(few):
+    for k in range(max(few - RETURN_MIN, 0), few):
         returned &= not is_wide(state.trait[tag], abs(scratch[source, k] - median), mad)
     return FOUND if returned else SUSPECT
 

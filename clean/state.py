@@ -23,7 +23,7 @@ OUTSIDE: Final = 4  # outside the physical range
 CODE: Final = 8  # a number that means "no value"
 CANDIDATE: Final = 16  # equals a customary code; history decides
 REFUSED: Final = 32  # the source itself says BAD
-SPIKE: Final = 64  # judged to be a spike
+SPIKE: Final = 64  # found to be a spike
 TEXT: Final = 128  # no number but a text: passes by
 UNTRUSTED: Final = EMPTY | OUTSIDE | CODE | REFUSED  # never part of a window
 

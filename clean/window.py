@@ -15,7 +15,6 @@ from clean.state import (
     HALF,
     HISTORY,
     INTERVAL,
-    UNTRUSTED,
     USED,
     State,
 )
@@ -41,9 +40,12 @@ WARM_UP: Final = 32  # intervals, of which the longest is about the .97 quantile
 WARM_GROWTH: Final = 4.0  # so that a single gap in the warm-up does little harm
 
 
-@pasted
-def gather(state: State, tag: int, slot: int, scratch: Floats) -> tuple[int, int]:
-    """Collect the trusted neighbours of `slot`; return how many there are before and after."""
+@rule
+def gather(state: State, tag: int, slot: int, without: int, scratch: Floats) -> tuple[int, int]:
+    """Collect the neighbours of `slot`, but those with a mark in `without`.
+
+    Returns how many there are before and after.
+    """
     gap = GAP_INTERVALS * state.trait[tag, INTERVAL] if state.trait[tag, INTERVAL] else np.inf
     low, high = max(-1, slot - HALF - 1), min(state.tally[tag, USED], slot + HALF + 1)
     time, before, after = state.time[tag, slot], 0, 0
@@ -52,7 +54,7 @@ def gather(state: State, tag: int, slot: int, scratch: Floats) -> tuple[int, int
         if last - state.time[tag, k] > gap:
             break
         last = state.time[tag, k]
-        if is_trusted(state, tag, k):
+        if is_trusted(state, tag, k, without):
             scratch[BEFORE, before] = state.value[tag, k]
             scratch[BEFORE_US, before] = time - last
             before += 1
@@ -61,7 +63,7 @@ def gather(state: State, tag: int, slot: int, scratch: Floats) -> tuple[int, int
         if state.time[tag, k] - last > gap:
             break
         last = state.time[tag, k]
-        if is_trusted(state, tag, k):
+        if is_trusted(state, tag, k, without):
             scratch[AFTER, after] = state.value[tag, k]
             scratch[AFTER_US, after] = last - time
             after += 1
@@ -69,10 +71,10 @@ def gather(state: State, tag: int, slot: int, scratch: Floats) -> tuple[int, int
 
 
 @rule
-def is_trusted(state: State, tag: int, slot: int) -> bool:
-    """Tell whether the reading may be part of a window. A spike may: medians stand it."""
+def is_trusted(state: State, tag: int, slot: int, without: int) -> bool:
+    """Tell whether the reading may be a neighbour."""
     mark = state.mark[tag, slot]
-    if mark & UNTRUSTED:
+    if mark & without:
         return False
     return not (mark & CANDIDATE and is_far(state, tag, state.value[tag, slot]))
 
