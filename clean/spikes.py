@@ -22,7 +22,7 @@ from clean.state import (
     WIDE_TAIL,
     State,
 )
-from clean.window import AFTER, BEFORE, SORTED, Floats
+from clean.window import AFTER, BEFORE, RANK, RAW, SORTED, Floats
 
 SOUND: Final = 0
 SUSPECT: Final = 1
@@ -123,7 +123,7 @@ def departure_of(value: float, before: int, after: int, scratch: Floats) -> tupl
 
     The run is the value with so many neighbours before and after it.
 
-    >>> scratch = np.zeros((5, 15))
+    >>> scratch = np.zeros((7, 15))
     >>> scratch[BEFORE, :3], scratch[AFTER, :2] = (8.0, 1.0, 2.0), (2.0, 1.0)
     >>> departure_of(9.0, 1, 0, scratch)
     (6.0, 1.0)
@@ -166,19 +166,26 @@ def judge_lopsided(
 
 @rule
 def sort_window(value: float, before: int, after: int, scratch: Floats) -> int:
-    """Sort a value and its nearest neighbours by insertion; return how many they are."""
-    line = scratch[SORTED]
-    line[0] = value
-    size = 1
-    for source, count in ((BEFORE, before), (AFTER, after)):
-        for k in range(count):
-            one = scratch[source, k]
-            place = size
-            while place > 0 and line[place - 1] > one:
-                line[place] = line[place - 1]
-                place -= 1
-            line[place] = one
-            size += 1
+    """Sort a value and its nearest neighbours; return how many they are.
+
+    Counts for each how many it comes after: more comparisons than an insertion sort, but none
+    that has to be guessed ahead, which makes it faster for so few.
+    """
+    raw, rank, size = scratch[RAW], scratch[RANK], before + after + 1
+    raw[0] = value
+    for k in range(before):
+        raw[1 + k] = scratch[BEFORE, k]
+    for k in range(after):
+        raw[1 + before + k] = scratch[AFTER, k]
+    for i in range(size):
+        place = 0.0
+        for k in range(i):
+            after_k = 1.0 if raw[k] <= raw[i] else 0.0
+            place += after_k
+            rank[k] += 1.0 - after_k
+        rank[i] = place
+    for i in range(size):
+        scratch[SORTED, int(rank[i])] = raw[i]
     return size
 
 
@@ -188,7 +195,7 @@ def deviation(scratch: Floats, size: int) -> float:
 
     Walks outward from the middle: the nearest comes first, so no second sort is needed.
 
-    >>> scratch = np.zeros((5, 15))
+    >>> scratch = np.zeros((7, 15))
     >>> scratch[SORTED, :5] = (1.0, 2.0, 3.0, 7.0, 99.0)
     >>> deviation(scratch, 5)
     2.0
@@ -211,7 +218,7 @@ def inner_residual(value: float, scratch: Floats) -> tuple[float, float]:
 
     The median of a value and four others is the value clamped between the middle two.
 
-    >>> scratch = np.zeros((5, 15))
+    >>> scratch = np.zeros((7, 15))
     >>> scratch[BEFORE, :2], scratch[AFTER, :2] = (1.0, 2.0), (3.0, 4.0)
     >>> inner_residual(10.0, scratch)
     (7.0, 3.0)

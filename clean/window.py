@@ -27,7 +27,9 @@ AFTER: Final = 1
 BEFORE_US: Final = 2  # their distance in time
 AFTER_US: Final = 3
 SORTED: Final = 4  # the window in order of value
-ROWS: Final = 5
+RAW: Final = 5  # the window before it is sorted
+RANK: Final = 6  # and the places of its values
+ROWS: Final = 7
 WIDTH: Final = 2 * HALF + 1
 
 # A pause is a gap when it is longer than five usual intervals: neighbours on the other side of it
