@@ -88,6 +88,8 @@ _REPORT = {
     "verdict": "Verdict",
     "verdict_causal": "causal",
     "verdict_before_after": "before/after, not causal",
+    "no_gain_yet_title": "No gain can be stated yet",
+    "no_gain_yet": "The gain could not be fitted: {why}. The report says how good the data are.",
     "no_gain_title": "About the data alone",
     "no_gain": "No upgrade is known in this period, so there is no gain to state. The report says "
     "what was received and how good it is.",

@@ -146,7 +146,8 @@ class Report:
     """All that a report says, and the SQL behind every number.
 
     `made_at` has a time zone. `period` is the first and the last day reported on. Without
-    `gain` (recordings have no upgrades) the report is about the data alone. `panel` and
+    `gain` the report is about the data alone: recordings have no upgrades, or the gain cannot be
+    fitted yet, and `no_gain_because` says why. `panel` and
     `upgrades` are drawn, not repeated. `queries`: what it gives -> the SQL that gave it.
     """
 
@@ -156,6 +157,7 @@ class Report:
     is_simulated: bool = False
     truth: Truth | None = None
     gain: Gain | None = None
+    no_gain_because: str = ""
     profit: Profit | None = None
     panel: Panel | None = None
     upgrades: Upgrades | None = None

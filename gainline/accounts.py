@@ -3,12 +3,11 @@
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import typer
 
 from contracts.errors import DataError
-from gainline.output import Format, as_json, as_text, format_named, print_table
-from store.query import fetch
+from gainline.output import as_json, as_text, format_named, print_answer
+from store.query import fetch_rows
 
 LEDGER_SQL = (
     "SELECT gateway, received, stored, duplicate, dead_letter,"
@@ -23,29 +22,21 @@ DEAD_LETTERS_SQL = (
 
 def show_ledger(store: Path, *, in_json: bool) -> bool:
     """Print the ledger; tell whether received = stored + duplicate + dead letter throughout."""
-    table = fetch(store, LEDGER_SQL)
-    if in_json:
-        sys.stdout.write(as_json(table).decode())
-    else:
-        sys.stdout.write(as_text(table))
-    return balances(table)
-
-
-def balances(ledger: pa.Table) -> bool:
-    """Tell whether every row of a ledger balances; an empty one does."""
-    return all(ledger["balances"].to_pylist())
+    names, rows = fetch_rows(store, LEDGER_SQL)
+    sys.stdout.write(as_json(names, rows) if in_json else as_text(names, rows))
+    return all(row[names.index("balances")] for row in rows)
 
 
 def list_dead_letters(store: Path, form: str) -> None:
     """Print the newest dead letters, newest first."""
-    print_table(fetch(store, DEAD_LETTERS_SQL), Format(format_named(form)))
+    print_answer(store, DEAD_LETTERS_SQL, format_named(form))
 
 
 def show_dead_letter(store: Path, position: int) -> None:
     """Write the payload of one dead letter to standard output, byte for byte."""
-    rows = fetch(
+    _, rows = fetch_rows(
         store, "SELECT payload FROM house.dead_letters WHERE position = ?", (position,)
-    ).to_pylist()
+    )
     if not rows:
         raise DataError(f"no dead letter has the position {position}; see `dead-letters list`")
-    typer.echo(rows[0]["payload"], nl=False)
+    typer.echo(rows[0][0], nl=False)

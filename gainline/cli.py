@@ -74,13 +74,10 @@ def _settings(
     store: Path | None = None,
     topics: list[str] | None = None,
 ) -> Settings:
-    """Load the configuration, set up the log, and let the command line have the last word."""
+    """Load the configuration; the command line has the last word."""
     from gainline.config import load, with_options
-    from gainline.telemetry import set_up_logging
 
-    settings = with_options(load(config), broker=broker, store=store, topics=topics)
-    set_up_logging(settings.log.level)
-    return settings
+    return with_options(load(config), broker=broker, store=store, topics=topics)
 
 
 @app.command()
@@ -144,10 +141,8 @@ def run_everything(
 ) -> int:
     """Run everything: ingest, judge, maintenance, schedule, page."""
     from gainline import services
-    from gainline.doctor import refuse_start
 
-    settings = _settings(config, broker, store, topic)
-    refuse_start(settings)
+    settings = _ready_to_serve(_settings(config, broker, store, topic))
     return services.run_until_signalled(settings, services.everything(settings))
 
 
@@ -188,10 +183,19 @@ def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
 
 def _serve_one(name: str, settings: Settings) -> int:
     from gainline import services
-    from gainline.doctor import refuse_start
 
-    refuse_start(settings)
+    _ready_to_serve(settings)
     return services.run_until_signalled(settings, [getattr(services, name)])
+
+
+def _ready_to_serve(settings: Settings) -> Settings:
+    """Set up the log, and refuse what no service may start with."""
+    from gainline.doctor import refuse_start
+    from gainline.telemetry import set_up_logging
+
+    set_up_logging(settings.log.level)
+    refuse_start(settings)
+    return settings
 
 
 @app.command()
@@ -203,7 +207,9 @@ def simulate(
 ) -> None:
     """Publish as a plant of gateways would."""
     from gainline.simulate import publish_plant
+    from gainline.telemetry import set_up_logging
 
+    set_up_logging("warning")
     count = publish_plant(broker or "", seconds=seconds, rate=rate, seed=seed)
     typer.echo(f"published {count} messages, each acknowledged by the broker")
 
@@ -241,11 +247,9 @@ def sql(
     form: FormatOption = "table",
 ) -> None:
     """Ask the store in SQL, read-only, also while `run` writes."""
-    from gainline.output import format_named, print_table
-    from store.query import fetch
+    from gainline.output import format_named, print_answer
 
-    folder = _store_folder(config, store)
-    print_table(fetch(folder, query), format_named(form))
+    print_answer(_store_folder(config, store), query, format_named(form))
 
 
 @app.command()

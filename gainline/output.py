@@ -3,16 +3,18 @@
 import csv
 import io
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contracts.errors import ConfigError
+from store.query import fetch, fetch_rows
+
+Row = tuple[Any, ...]
 
 # A spreadsheet takes a text that begins so for a formula (OWASP: CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -35,54 +37,44 @@ def format_named(name: str) -> Format:
         raise ConfigError(f"--format: {name!r} is none of {', '.join(Format)}") from None
 
 
-def print_table(table: pa.Table, form: Format) -> None:
-    """Write a table to standard output."""
+def print_answer(folder: Path, query: str, form: Format) -> None:
+    """Ask a store and write the answer to standard output."""
     if form is Format.PARQUET:
-        pq.write_table(table, sys.stdout.buffer)
-    elif form is Format.JSON:
-        sys.stdout.buffer.write(as_json(table))
-    elif form is Format.CSV:
-        sys.stdout.write(as_csv(table))
+        import pyarrow.parquet as pq  # noqa: PLC0415  # half of the time of a small answer
+
+        pq.write_table(fetch(folder, query), sys.stdout.buffer)
     else:
-        sys.stdout.write(as_text(table))
+        names, rows = fetch_rows(folder, query)
+        sys.stdout.write(WRITERS[form](names, rows))
     sys.stdout.flush()
 
 
-def as_json(table: pa.Table) -> bytes:
+def as_json(names: Sequence[str], rows: Sequence[Row]) -> str:
     """Give a JSON list, one object a row and a line; times as RFC 3339, bytes as escaped text."""
-    rows = [
-        msgspec.json.encode({key: _plain(cell) for key, cell in row.items()})
-        for row in table.to_pylist()
-    ]
-    return b"[" + b",\n".join(rows) + b"]\n"
+    objects = (dict(zip(names, map(_plain, row), strict=True)) for row in rows)
+    return "[" + ",\n".join(msgspec.json.encode(each).decode() for each in objects) + "]\n"
 
 
-def as_csv(table: pa.Table) -> str:
+def as_csv(names: Sequence[str], rows: Sequence[Row]) -> str:
     """Give CSV with a head; a text that a spreadsheet would run gets an apostrophe in front."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in _rows(table):
-        writer.writerow([_defused(cell) for cell in row])
+    writer.writerow(names)
+    writer.writerows([_defused(cell) for cell in row] for row in rows)
     return target.getvalue()
 
 
-def as_text(table: pa.Table) -> str:
+def as_text(names: Sequence[str], rows: Sequence[Row]) -> str:
     """Give aligned columns; control characters are escaped, so that no name drives a terminal."""
-    head = list(table.column_names)
-    body = [[_shown(cell) for cell in row] for row in _rows(table)]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = [head, ["-" * width for width in widths], *body]
+    body = [[_shown(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(names, *body, strict=True)]
+    lines = [names, ["-" * width for width in widths], *body]
     return "".join(_aligned(line, widths) for line in lines)
-
-
-def _rows(table: pa.Table) -> Iterable[Sequence[Any]]:
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 def _plain(cell: object) -> object:
     if isinstance(cell, datetime):
-        return cell.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return cell.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "backslashreplace")
     return cell
@@ -110,3 +102,10 @@ def _shown(cell: object) -> str:
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip() + "\n"
+
+
+WRITERS: dict[Format, Callable[[Sequence[str], Sequence[Row]], str]] = {
+    Format.TABLE: as_text,
+    Format.CSV: as_csv,
+    Format.JSON: as_json,
+}

@@ -14,7 +14,7 @@ import structlog
 from analytics import gain, panel, profit
 from analytics.report import render
 from contracts.batches import LedgerEntry
-from contracts.errors import TransientError
+from contracts.errors import DataError, TransientError
 from contracts.outcome import QualityRow, Report, Series, Truth
 from gainline import valuation, wiring
 from gainline.config import Settings
@@ -115,7 +115,10 @@ def gather(settings: Settings, occasion: Occasion) -> Report:
         )
         if not settings.upgrades:
             return report
-        return _with_gain(report, answer(lake, periods_sql()), settings)
+        try:
+            return _with_gain(report, answer(lake, periods_sql()), settings)
+        except DataError as problem:  # too early, or a line is silent: that is news, not a failure
+            return replace(report, no_gain_because=str(problem))
 
 
 def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:

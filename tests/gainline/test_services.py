@@ -9,14 +9,14 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gainline import wiring
-from gainline.config import ScheduleSection, Settings, StoreSection
-from gainline.reporting import make_due_reports
+from gainline.config import ScheduleSection, Settings, StoreSection, UpgradeSection
+from gainline.reporting import Occasion, make_due_reports, write_report
 from ingest.broker import embedded_broker
 from ingest.mqtt import Publisher
 from store.lake import ReportSlot
@@ -172,3 +172,15 @@ def test_a_report_whose_slot_was_not_noted_is_made_again_in_the_same_file(tmp_pa
         assert make_due_reports(settings, lake, began + timedelta(hours=7)) == 1
     assert "<html" in half_made.read_text()
     assert [path.name for path in half_made.parent.iterdir()] == [half_made.name]
+
+
+def test_a_report_says_why_there_is_no_gain_yet(tmp_path: Path) -> None:
+    settings = Settings(
+        store=StoreSection(folder=str(tmp_path / "store")),
+        upgrades=(UpgradeSection(line="<b>L1", upgraded_on=date(2026, 3, 2)),),
+    )
+    wiring.open_lake(settings, writer="reports").close()
+    out = tmp_path / "report.html"
+    report = write_report(settings, out, Occasion("Report", datetime(2026, 5, 1, tzinfo=UTC)))
+    assert report.gain is None
+    assert "No gain can be stated yet" in out.read_text()
