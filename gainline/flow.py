@@ -1,4 +1,4 @@
-"""The main job, in the order in which a reading takes it. Read this first.
+"""The main job, in the order in which a reading takes it; read this first.
 
     broker ─ Receiver ─▶ journal        ingest.mqtt acknowledges only what is on disk
     journal ─ Intake ──▶ lake, raw      decoded, duplicates known, the ledger balanced

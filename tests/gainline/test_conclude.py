@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from contracts.errors import DataError
+from gainline.comparison import compare_with_books
+from gainline.conclude import fit_files
+from gainline.tables import write_table
+from ingest.plant.plan import PlantPlan
+from ingest.plant.simulation import simulate
+
+OPTIONS = {"level": 0.9, "ramp": 3, "anticipation": 0}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_gain_of_a_file_has_the_promised_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / f"panel.{ending}", tmp_path / f"upgrades.{ending}"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    fit_files(panel, upgrades, OPTIONS, as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert list(answer) == ["alpha", "beta", "lines", "next_line", "level", "verdict", "warnings"]
+    assert answer["alpha"]["low"] < answer["alpha"]["estimate"] < answer["alpha"]["high"]
+    assert {line["line"] for line in answer["lines"]} == set(
+        plant.upgrades.table["line"].to_pylist()
+    )
+    fit_files(panel, upgrades, OPTIONS, as_json=False)
+    assert f"verdict: {answer['verdict']}" in capsys.readouterr().out
+
+
+def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
+    panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
+    panel.write_text("line,period,output,unit_cost\nL1,soon,1,1\n")
+    upgrades.write_text("line,upgraded_on\nL1,2026-03-02\n")
+    with pytest.raises(DataError, match=r"panel\.csv: the column 'period' holds no dates"):
+        fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
+def test_a_panel_that_equals_the_books_is_said_to() -> None:
+    books = simulate(PlantPlan()).books.panel
+    compared = compare_with_books(books, books)
+    assert compared.exact == compared.compared == books.table.num_rows
+    assert (compared.missing, compared.output_max, compared.unit_cost_max) == (0, 0.0, 0.0)
+
+
+def test_a_line_that_the_books_do_not_know_is_named() -> None:
+    books = simulate(PlantPlan()).books.panel
+    lines = pa.array(["other"] * books.table.num_rows)
+    strange = type(books)(books.table.set_column(0, "line", lines))
+    with pytest.raises(DataError, match="the books have no other"):
+        compare_with_books(strange, books)

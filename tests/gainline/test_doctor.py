@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigError
+from gainline import doctor
+from gainline.config import (
+    BrokerSection,
+    IngestSection,
+    ScheduleSection,
+    Settings,
+    StoreSection,
+    TagSection,
+)
+from ingest.broker import embedded_broker
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Settings(broker=BrokerSection(url="http://x")), r"broker\.url"),
+        (Settings(ingest=IngestSection(zone="Mars/Base")), r"ingest\.zone"),
+        (Settings(ingest=IngestSection(template="{site}/{site}")), "template"),
+        (Settings(tags=(TagSection(pattern="*", kind="odd"),)), r"tags\.kind"),
+        (Settings(schedule=(ScheduleSection(name="a", cron="often"),)), "no cron expression"),
+        (
+            Settings(schedule=(ScheduleSection(name="a", cron="0 6 * * *"),) * 2),
+            "the name 'a' is there twice",
+        ),
+    ],
+)
+def test_what_types_cannot_check_is_checked(settings: Settings, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        doctor.check_settings(settings)
+
+
+def test_the_defaults_are_good() -> None:
+    doctor.check_settings(Settings())
+
+
+def test_a_package_that_another_distribution_owns_as_well_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist = tmp_path / "analytics_python-1.0.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: analytics-python\nVersion: 1.0\n")
+    (dist / "top_level.txt").write_text("analytics\n")
+    (dist / "RECORD").write_text("analytics/__init__.py,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    with pytest.raises(ConfigError, match="'analytics' belongs to 'analytics-python' as well"):
+        doctor.refuse_foreign_packages()
+
+
+def test_the_doctor_looks_at_everything_and_names_what_is_bad(tmp_path: Path) -> None:
+    with embedded_broker() as address:
+        settings = Settings(
+            broker=BrokerSection(url=f"mqtt://{address}"),
+            store=StoreSection(folder=str(tmp_path / "store")),
+        )
+        findings = {finding.subject: finding for finding in doctor.examine(settings)}
+        assert all(finding.is_good for finding in findings.values()), findings
+    findings = {finding.subject: finding for finding in doctor.examine(settings)}
+    bad = [subject for subject, finding in findings.items() if not finding.is_good]
+    assert bad == ["broker"]
+    assert str(address) in findings["broker"].words
