@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -32,6 +34,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no folder ../{SHARED_DATA.relative_to(REPOSITORY.parent)} beside this one")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _log_of_one_test() -> Iterator[None]:
+    """Forget how a test set up the log: it may have named that test's own standard error."""
+    yield
+    structlog.reset_defaults()
 
 
 def _program(name: str, *, remedy: str) -> str:
