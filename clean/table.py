@@ -101,7 +101,9 @@ def _column(table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray[
 
 def _is_castable(found: pa.DataType, wanted: pa.DataType) -> bool:
     types = pa.types
-    if pa.types.is_dictionary(found):
+    if types.is_null(found):  # what a file without rows, or without a value, makes of a column
+        return True
+    if types.is_dictionary(found):
         return wanted == pa.string() and _is_castable(found.value_type, wanted)
     if wanted == pa.string():
         return types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
@@ -112,5 +114,4 @@ def _is_castable(found: pa.DataType, wanted: pa.DataType) -> bool:
         or types.is_floating(found)
         or types.is_decimal(found)
         or types.is_boolean(found)
-        or types.is_null(found)
     )

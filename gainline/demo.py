@@ -87,8 +87,7 @@ def run_demo(out: Path, *, recordings: tuple[Path, ...], seed: int) -> bool:
         with running(out / "gainline.toml", log=out / "run.log") as process:
             _publish(address, source, process)
             _wait_until_stored(source, settings, process)
-    judged = _finish_judging(settings)
-    say(f"judged the last {judged} readings, which had waited for their successors")
+    _finish_judging(settings)
     counts = _counts(settings)
     report = write_report(settings, out / "report.html", _occasion(source))
     for line in _summary(source, counts, report):
@@ -199,10 +198,11 @@ def _wait_until_stored(source: Source, settings: Settings, process: Process) -> 
                 time.sleep(POLL_S)
 
 
-def _finish_judging(settings: Settings) -> int:
+def _finish_judging(settings: Settings) -> None:
+    """Judge the readings that still wait for their successors: no more will come."""
     with wiring.open_lake(settings, writer="judge") as lake:
         bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
-        return bench.finish()
+        bench.finish()
 
 
 def _counts(settings: Settings) -> Counts:

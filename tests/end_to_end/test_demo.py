@@ -1,3 +1,5 @@
+"""gainline.demo: every reading of a recording arrives, and what is no recording is refused."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The services as processes: they end cleanly, they wait for a broker, they keep their schedule."""
+"""gainline.services: they end cleanly, wait for a broker and for disk, keep their schedule."""
 
 from __future__ import annotations
 
