@@ -34,7 +34,7 @@ def publish_plant(broker: str, *, seconds: float, rate: float, seed: int) -> int
 
 def _plan(seed: int, *, message_count: int) -> PlantPlan:
     """Plan a plant without upgrades, over weeks enough for the messages."""
-    lines = PlantPlan().n_lines
+    lines = PlantPlan().line_count
     weeks = message_count // (7 * lines) + 1
     today = datetime.now(UTC).date()
     monday = today - timedelta(days=today.weekday(), weeks=weeks)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ingest.readings import Context
 
 _IDENTITY = ("gateway", "epoch", "seq")
-_RESERVED = frozenset({"ts", *_IDENTITY})
-_NAMELESS = "value"  # this name adds no level to the tag: the topic ends with the metric
-_WITHOUT_TIME = frozenset({_NAMELESS, *_IDENTITY})
+RESERVED = frozenset({"ts", *_IDENTITY})  # these name no metric
+NAMELESS = "value"  # this name adds no level to the tag: the topic ends with the metric
+_WITHOUT_TIME = frozenset({NAMELESS, *_IDENTITY})
 
 _TRUSTED = (int(Quality.GOOD), 0)
 _DOUBTED = (int(Quality.UNCERTAIN), int(Reason.TIME))
@@ -114,12 +114,12 @@ def _readings_of(document: dict[str, object], sent: object, context: Context) ->
 
 def _leaves_of(document: dict[str, object]) -> Iterator[tuple[str, object]]:
     for name, sent in document.items():
-        if name in _RESERVED:
+        if name in RESERVED:
             continue
         if isinstance(sent, (dict, list)):
             yield from leaves_of(sent, name)
         else:
-            yield "" if name == _NAMELESS else name, sent
+            yield "" if name == NAMELESS else name, sent
 
 
 def _columns_of(document: dict[str, object], sent: list[object], context: Context) -> Columns:
@@ -141,11 +141,11 @@ def _columns_of(document: dict[str, object], sent: list[object], context: Contex
 
 def _lists_of(fields: dict[str, object], prefix: str = "") -> Iterator[tuple[str, list[object]]]:
     for name, sent in fields.items():
-        if not prefix and name in _RESERVED:
+        if not prefix and name in RESERVED:
             continue
         if isinstance(sent, dict):
             yield from _lists_of(sent, f"{prefix}{name}/")
         elif isinstance(sent, list):
-            yield "" if not prefix and name == _NAMELESS else f"{prefix}{name}", sent
+            yield "" if not prefix and name == NAMELESS else f"{prefix}{name}", sent
         else:
             raise PayloadError("ragged", f"the field {name[:64]!r} is no list, but ts is one")

@@ -13,7 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DataError
+from ingest.native import NAMELESS, RESERVED
 from ingest.outgoing import Outgoing
+from ingest.readings import Limits
+from ingest.times import EARLIEST_US, LATEST_US, MILLISECONDS_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,15 +27,12 @@ COLUMN_BYTES_MAX = 256 * 1024
 TIME_BYTES = 30  # the longest time with its quotes and comma
 NUMBER_BYTES = 25  # the longest number with its comma: -2.2250738585072014e-308
 METRICS_MAX = 50  # of one message
-TAG_BYTES_MAX = 1024  # as ingest.readings.Limits has it
+TAG_BYTES_MAX = Limits().tag_bytes
 # Words that mean something of their own in a native payload, and so name no metric there.
-RESERVED = frozenset({"gateway", "epoch", "seq", "ts", "value", "text", "quality"})
-
-# A whole number is taken for milliseconds from 1e11 on and for microseconds from 1e14 on: both
-# begin in March 1973, and what is earlier would be taken for a larger unit.
-WHOLE_MIN_US = 10**14
-# 1677 to 2262, what 64-bit nanoseconds hold: a decoder takes no other times
-EARLIEST_US, LATEST_US = -(2**63) // 1000 + 1, (2**63 - 1) // 1000
+NO_METRICS = RESERVED | {NAMELESS}
+# From here on, in March 1973, a decoder takes a whole number for the milliseconds or microseconds
+# that it is; an earlier one it would take for a larger unit.
+WHOLE_MIN_US = MILLISECONDS_BELOW
 
 _encode = msgspec.json.Encoder().encode
 
@@ -88,8 +88,8 @@ def address(tag: str) -> tuple[str, str]:
     ('temperature', 'value')
     """
     topic, _, metric = tag.rpartition("/")
-    if not topic or not metric or metric in RESERVED:
-        return tag, "value"
+    if not topic or not metric or metric in NO_METRICS:
+        return tag, NAMELESS
     return topic, metric
 
 

@@ -58,9 +58,9 @@ def surroundings(plan: PlantPlan) -> Surroundings:
     rng = plan.random("surroundings")
     weeks = np.arange(plan.weeks)
     season = np.sin(2 * math.pi * weeks / 52)
-    works = tuple(rng.random(plan.weeks * 7) > 8 / 260 for _ in range(plan.n_sites))
+    works = tuple(rng.random(plan.weeks * 7) > 8 / 260 for _ in range(plan.site_count))
     return Surroundings(
-        ambient_c=tuple(_weather(plan, site) for site in range(plan.n_sites)),
+        ambient_c=tuple(_weather(plan, site) for site in range(plan.site_count)),
         works=works,
         output=0.02 * season + rng.normal(0.0008, 0.004, plan.weeks).cumsum(),
         cost=0.01 * season + rng.normal(0.0005, 0.003, plan.weeks).cumsum(),
@@ -117,7 +117,9 @@ def _weather(plan: PlantPlan, site: int) -> Floats:
 def _states(plan: PlantPlan, rng: np.random.Generator, works: Bools) -> Ints:
     """Off shift, or loaded: set up after a change of product, stopped by a failure, or running."""
     loaded = _loaded(plan, rng, works)
-    begins = np.flatnonzero(loaded & (np.arange(plan.slot_count) % SLOTS_PER_SHIFT == 24))
+    begins = np.flatnonzero(
+        loaded & (np.arange(plan.slot_count) % SLOTS_PER_SHIFT == FIRST_SHIFT_SLOT)
+    )
     changes = begins[rng.random(len(begins)) < 0.3]  # about every third shift
     setup = _covered(plan.slot_count, changes, rng.integers(1, 4, len(changes)))
     failures = np.flatnonzero(rng.random(plan.slot_count) < 0.015)

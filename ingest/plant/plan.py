@@ -34,8 +34,8 @@ class PlantPlan:
     """
 
     seed: int = 1
-    n_lines: int = 16
-    n_sites: int = 2
+    line_count: int = 16
+    site_count: int = 2
     weeks: int = 52
     start: date = date(2024, 1, 1)
     alpha: float = 1.20
@@ -51,8 +51,11 @@ class PlantPlan:
     def __post_init__(self) -> None:
         for is_met, demand in (
             (self.seed >= 0, "seed must be 0 or more"),
-            (1 <= self.n_sites <= len(SITES), f"n_sites must be 1 to {len(SITES)}"),
-            (self.n_sites <= self.n_lines <= LINES_MAX, f"n_lines: n_sites to {LINES_MAX}"),
+            (1 <= self.site_count <= len(SITES), f"site_count must be 1 to {len(SITES)}"),
+            (
+                self.site_count <= self.line_count <= LINES_MAX,
+                f"line_count: site_count to {LINES_MAX}",
+            ),
             (1 <= self.weeks <= WEEKS_MAX, f"weeks must be 1 to {WEEKS_MAX}"),
             (self.start.weekday() == 0, "start must be a Monday"),
             (self.alpha > 0, "alpha must be above 0"),
@@ -108,15 +111,15 @@ class LinePlan:
 def line_plans(plan: PlantPlan) -> tuple[LinePlan, ...]:
     """Lay out the lines. Which lines are upgraded, and in which wave, is drawn within each site.
 
-    >>> [line.topic for line in line_plans(PlantPlan(n_lines=3))]
+    >>> [line.topic for line in line_plans(PlantPlan(line_count=3))]
     ['north/forming/L01/press', 'north/filling/L02/press', 'south/forming/L03/press']
     """
     weeks = _upgrade_weeks(plan)
-    draw = plan.random("effects").normal(size=(plan.n_lines, 2))
+    draw = plan.random("effects").normal(size=(plan.line_count, 2))
     lines = []
-    for number in range(plan.n_lines):
+    for number in range(plan.line_count):
         mates = [
-            other for other in range(plan.n_lines) if _site(plan, other) == _site(plan, number)
+            other for other in range(plan.line_count) if _site(plan, other) == _site(plan, number)
         ]
         site = SITES[_site(plan, number)]
         area = AREAS[(number - mates[0]) * len(AREAS) // len(mates)]
@@ -142,8 +145,8 @@ def _upgrade_weeks(plan: PlantPlan) -> dict[int, int]:
     """Draw which line is upgraded in which week."""
     rng = plan.random("upgrades")
     chosen: list[int] = []
-    for site in range(plan.n_sites):
-        here = [number for number in range(plan.n_lines) if _site(plan, number) == site]
+    for site in range(plan.site_count):
+        here = [number for number in range(plan.line_count) if _site(plan, number) == site]
         count = round(plan.upgraded_share * len(here))
         chosen += rng.permutation(here)[:count].tolist()
     order = rng.permutation(chosen).tolist()
@@ -154,4 +157,4 @@ def _upgrade_weeks(plan: PlantPlan) -> dict[int, int]:
 
 
 def _site(plan: PlantPlan, number: int) -> int:
-    return number * plan.n_sites // plan.n_lines
+    return number * plan.site_count // plan.line_count

@@ -70,13 +70,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--weeks", type=int, default=PlantPlan().weeks)
-    parser.add_argument("--lines", type=int, default=PlantPlan().n_lines)
+    parser.add_argument("--lines", type=int, default=PlantPlan().line_count)
     asked = parser.parse_args()
     began = time.perf_counter()
     scores: dict[str, list[Score]] = {}
     causal = 0
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
-        plan = PlantPlan(seed=seed, weeks=asked.weeks, n_lines=asked.lines)
+        plan = PlantPlan(seed=seed, weeks=asked.weeks, line_count=asked.lines)
         found, verdict = scores_of(plan)
         causal += verdict == "causal"
         for name, more in found.items():

@@ -16,7 +16,7 @@ from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from store.periods import periods
 
-PLAN = PlantPlan(seed=7, n_lines=4, weeks=8, waves=(4,))
+PLAN = PlantPlan(seed=7, line_count=4, weeks=8, waves=(4,))
 
 
 def test_the_panel_from_readings_equals_the_books_within_what_is_missing(tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ def test_the_panel_from_readings_equals_the_books_within_what_is_missing(tmp_pat
         prices=valuation.prices(settings),
     )
     compared = compare_with_books(built.panel, plant.books.panel)
-    assert compared.compared + compared.missing == PLAN.n_lines * PLAN.weeks
+    assert compared.compared + compared.missing == PLAN.line_count * PLAN.weeks
     # a week of which every reading came is booked to the unit
     whole = pc.sum(pc.equal(built.coverage["coverage"], 1.0)).as_py()
-    assert whole >= PLAN.n_lines * PLAN.weeks // 2
+    assert whole >= PLAN.line_count * PLAN.weeks // 2
     assert compared.exact >= whole
     # what an outage hides at a week's edge is counted in the week before, never lost
     assert abs(compared.output_total) < 0.01

@@ -18,7 +18,7 @@ from ingest.plant.plan import PlantPlan, line_plans
 from ingest.plant.sensors import COUNTERS, METRICS
 from ingest.plant.simulation import Plant, simulate
 
-SMALL = PlantPlan(seed=3, n_lines=4, weeks=8, waves=(3, 4), ramp_weeks=1)
+SMALL = PlantPlan(seed=3, line_count=4, weeks=8, waves=(3, 4), ramp_weeks=1)
 MINUTES_15 = 15 * 60 * 1000
 WEEK_MS = 7 * 24 * 3_600_000
 
@@ -77,7 +77,7 @@ def test_the_books_equal_what_complete_weeks_of_readings_say() -> None:
             assert good[week] == row.output
             assert spent / good[week] == pytest.approx(row.unit_cost, rel=1e-4)
             checked += 1
-    assert checked > SMALL.n_lines * SMALL.weeks / 2
+    assert checked > SMALL.line_count * SMALL.weeks / 2
 
 
 def test_counters_bridge_what_a_gateway_lost() -> None:
@@ -202,7 +202,7 @@ def test_the_seed_decides_everything() -> None:
 
 
 def test_hot_weeks_and_complex_products_cost_output() -> None:
-    plan = PlantPlan(upgraded_share=0, n_lines=12)
+    plan = PlantPlan(upgraded_share=0, line_count=12)
     table = simulate(plan).books.panel.table.to_pandas()
     table["speed"] = np.log(table.output / table.load_hours)
     own = table.groupby("line")[["speed", "mix"]].transform(lambda x: x - x.mean())
@@ -212,7 +212,7 @@ def test_hot_weeks_and_complex_products_cost_output() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"n_lines": 0}, {"start": date(2024, 1, 2)}, {"beta": 1.0}, {"waves": (60,)}, {"seed": -1}],
+    [{"line_count": 0}, {"start": date(2024, 1, 2)}, {"beta": 1.0}, {"waves": (60,)}, {"seed": -1}],
 )
 def test_a_plan_that_makes_no_plant_is_refused_in_one_line(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"^the plan of the simulated plant cannot be: [^\n]+$"):
