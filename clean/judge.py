@@ -61,8 +61,8 @@ class Judge:
     def expire(self, now_us: int) -> CleanBatch:
         """Judge what was received more than `max_delay_s` before `now_us`, as things stand.
 
-        Older readings of the same tags are judged with them. Without a whole look-ahead a spike
-        cannot be told from a step: it is UNCERTAIN, never BAD.
+        Older readings of the same tags are judged with them. Until the value has come back a spike
+        cannot be told from a step: it is UNCERTAIN, not BAD.
         """
         state = self._roster.state
         overdue = pending(state)

@@ -28,7 +28,7 @@ class Reason(IntFlag):
     DUPLICATE = 1 << 8  # the same tag and time again, the same value
     CONFLICT = 1 << 9  # the same tag and time again, another value
     LATE = 1 << 10  # came after its place in the order was judged
-    FUTURE = 1 << 11  # stamped later than it was received
+    FUTURE = 1 << 11  # stamped more than a day later than it was received
     GAP = 1 << 12  # the first after a gap
     COUNTER = 1 << 13  # a counter that ran backwards
     STATE = 1 << 14  # an unknown or chattering state

@@ -24,13 +24,14 @@ RULES = {
     "counter": TagRule(kind=Kind.COUNTER),
 }
 SECOND = 1_000_000
+SETTINGS = Settings(max_delay_s=60.0)
 
 Readings = list[dict[str, Any]]
 Make = Callable[..., RawBatch]
 
 
 def new_judge() -> Judge:
-    return Judge(RULES.__getitem__, Settings(max_delay_s=60.0))
+    return Judge(RULES.__getitem__, SETTINGS)
 
 
 def bits(table: pa.Table) -> list[Any]:
@@ -74,7 +75,7 @@ def run(table: pa.Table, cuts: list[int], *, restore: bool = False) -> pa.Table:
     for low, high in pairwise(edges):
         parts.append(judge.push(RawBatch(table.slice(low, high - low))).table)
         if restore:
-            judge = Judge.restore(judge.memory(), RULES.__getitem__, Settings(max_delay_s=60.0))
+            judge = Judge.restore(judge.memory(), RULES.__getitem__, SETTINGS)
     return pa.concat_tables([*parts, judge.finish().table])
 
 
@@ -174,14 +175,14 @@ def test_expired_readings_are_still_neighbours_of_the_next(batch: Make) -> None:
 
 
 def test_memory_of_an_empty_judge_restores(batch: Make) -> None:
-    judge = Judge.restore(new_judge().memory(), RULES.__getitem__, Settings())
+    judge = Judge.restore(new_judge().memory(), RULES.__getitem__, SETTINGS)
     assert judge.push(batch([{"tag": "plain", "value": 1.0}])).table.num_rows == 0
     assert judge.finish().table.num_rows == 1
 
 
 def test_a_damaged_memory_is_refused_with_the_remedy() -> None:
     with pytest.raises(DataError, match="backup"):
-        Judge.restore(b"\x08" + bytes(30), RULES.__getitem__, Settings())
+        Judge.restore(b"\x08" + bytes(30), RULES.__getitem__, SETTINGS)
 
 
 def test_readings_are_dropped_from_memory_once_they_have_left(batch: Make) -> None:

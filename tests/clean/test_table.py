@@ -104,7 +104,7 @@ def test_the_stream_gives_the_verdicts_of_the_table(batch: Make) -> None:
     rng = np.random.default_rng(2)
     values = [None if rng.random() < 0.02 else float(x) for x in rng.standard_t(2, 600)]
     out = judge_table(series(values), rules)
-    judge = Judge(rules, Settings())
+    judge = Judge(rules, Settings(max_delay_s=60.0))
     stream = pa.concat_tables(
         [judge.push(batch([{"value": v} for v in values])).table, judge.finish().table]
     ).sort_by("arrival")
