@@ -14,8 +14,8 @@ from analytics import rows, splines
 from contracts.errors import DataError
 from contracts.panel import Panel, Upgrades
 
-MAX_CELLS = 20_000_000  # lines x periods: matrices of this size take 160 MB each
-MAX_PERIODS = 4_000  # ten years of days: the fit solves a system of this size
+CELLS_MAX = 20_000_000  # lines x periods: matrices of this size take 160 MB each
+PERIODS_MAX = 4_000  # ten years of days: the fit solves a system of this size
 NEVER = 1 << 30  # a period later than any panel's last
 
 
@@ -110,10 +110,10 @@ def _require_size(shape: tuple[int, int]) -> None:
         raise DataError(
             "the panel has fewer than two periods: a gain needs one before and one after"
         )
-    if shape[1] > MAX_PERIODS or shape[0] * shape[1] > MAX_CELLS:
+    if shape[1] > PERIODS_MAX or shape[0] * shape[1] > CELLS_MAX:
         raise DataError(
-            f"the panel has {shape[0]} lines x {shape[1]} periods, more than {MAX_CELLS} cells or"
-            f" {MAX_PERIODS} periods: use longer periods"
+            f"the panel has {shape[0]} lines x {shape[1]} periods, more than {CELLS_MAX} cells or"
+            f" {PERIODS_MAX} periods: use longer periods"
         )
 
 

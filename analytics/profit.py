@@ -89,7 +89,8 @@ class Economics:
     paid once, at the start; `years` and `discount_rate` (0.08 is 8 % a year) make the present
     value; `demand_units` a year is the most that can be sold. `beta_share` is the share of
     `unit_cost` that beta was measured on: 1 for all of it, `Plant.measured_share` where the panel
-    knows only energy and material. Results are for `line_count` such lines.
+    knows only energy and material. `co2_source` says where `co2_kg_per_kwh` is from. Results are
+    for `line_count` such lines.
     """
 
     good_units: float
@@ -104,11 +105,12 @@ class Economics:
     beta_share: float = 1.0
     energy_kwh_per_unit: float = 0.0
     co2_kg_per_kwh: float = 0.0
+    co2_source: str = ""
     line_count: int = 1
     currency: str = "EUR"
 
     def __post_init__(self) -> None:
-        for name in (f.name for f in fields(self) if f.name != "currency"):
+        for name in (f.name for f in fields(self) if f.name not in {"currency", "co2_source"}):
             value = getattr(self, name)
             if not value >= 0 or (math.isinf(value) and name != "demand_units"):
                 raise ConfigError(f"{name} is {value}: give a number that is not negative")
@@ -261,6 +263,7 @@ def _profit(pushed: _Pushed, economics: Economics) -> Profit:
         co2_change_t=interval(lambda year: year.energy_change_kwh * co2_t_per_kwh),
         co2_before_kg_per_unit=e.energy_kwh_per_unit * e.co2_kg_per_kwh,
         co2_after_kg_per_unit=interval(lambda year: year.co2_after_kg_per_unit),
+        co2_source=e.co2_source,
         bridge=(
             BridgeStep("before", _certain(before)),
             BridgeStep("output", interval(lambda year: year.output)),

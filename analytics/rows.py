@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from contracts.panel import Panel, Upgrades
 
-MAX_COVARIATES = 50  # each is a matrix of lines by periods, several times over
+COVARIATES_MAX = 50  # each is a matrix of lines by periods, several times over
 OUTCOMES = ("output", "unit_cost")
 
 Floats = npt.NDArray[np.float64]
@@ -165,8 +165,8 @@ def _require_unique(key: npt.NDArray[np.int64], where: Callable[[int], str]) -> 
 
 def _covariates(panel: Panel) -> tuple[list[Floats], list[str]]:
     """Read the covariates; one that is mostly missing would cost more rows than it explains."""
-    if len(panel.covariates) > MAX_COVARIATES:
-        raise DataError(f"the panel has more than {MAX_COVARIATES} covariates: keep those that act")
+    if len(panel.covariates) > COVARIATES_MAX:
+        raise DataError(f"the panel has more than {COVARIATES_MAX} covariates: keep those that act")
     kept, notes = [], []
     for name in panel.covariates:
         values = _numbers(panel.table, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MOST_KNOTS = 5  # pieces about as fine as sixths of the data: more bends chase noise
+KNOTS_MAX = 5  # pieces about as fine as sixths of the data: more bends chase noise
 # cells per coefficient: ten to twenty independent cells are the usual minimum, and neighbouring
 # periods of a plant are worth about half as much as independent ones
 CELLS_PER_COEFFICIENT = 40
@@ -62,7 +62,7 @@ def skewness(ordered: Tensor) -> float:
 
 def _knots(ordered: Tensor, count: int) -> list[float]:
     """Pick inner quantiles, each once, none at the ends."""
-    count = min(max(count, 0), MOST_KNOTS)
+    count = min(max(count, 0), KNOTS_MAX)
     inner = [float(ordered[len(ordered) * (k + 1) // (count + 1)]) for k in range(count)]
     low, high = float(ordered[0]), float(ordered[-1])
     return sorted({knot for knot in inner if low < knot < high})

@@ -70,7 +70,7 @@ class Profit:
     the bounds are quantiles over the joint draws at `level`. In `bridge`, the estimates of
     before + output + unit_cost + both + running_cost = after. A `payback_years` of infinity
     means never. `ratio` is after / before, None where there was no profit before. Changes are
-    after minus before, so a saving is negative.
+    after minus before, so a saving is negative. `co2_source` says where the factor is from.
     """
 
     currency: str
@@ -85,6 +85,7 @@ class Profit:
     co2_change_t: Interval
     co2_before_kg_per_unit: float
     co2_after_kg_per_unit: Interval
+    co2_source: str
     bridge: tuple[BridgeStep, ...]
 
 
@@ -111,14 +112,14 @@ class QualityRow:
     """How good the readings of one line or one metric are; all counts are of readings.
 
     `reasons` are pairs of a word of contracts.quality and its count; a reading may have several.
-    `gaps` counts sequence numbers or intervals that never came.
+    `gaps` counts sequence numbers or intervals that never came; None: nobody has counted them.
     """
 
     name: str
     readings: int
     good: int
     reasons: tuple[tuple[str, int], ...] = ()
-    gaps: int = 0
+    gaps: int | None = None
     late: int = 0
 
 
@@ -147,8 +148,8 @@ class Report:
 
     `made_at` has a time zone. `period` is the first and the last day reported on. Without
     `gain` the report is about the data alone: recordings have no upgrades, or the gain cannot be
-    fitted yet, and `no_gain_because` says why. `panel` and
-    `upgrades` are drawn, not repeated. `queries`: what it gives -> the SQL that gave it.
+    fitted yet, and `no_gain_because` says why. `panel` and `upgrades` are drawn, not repeated.
+    `queries`: what it gives -> the SQL that gave it.
     """
 
     title: str

@@ -15,6 +15,7 @@ from contracts.outcome import Gain, Interval
 from contracts.panel import REQUIRED, Panel, Upgrades
 from gainline.config import Settings
 from gainline.tables import read_table
+from gainline.valuation import stated_economics
 
 MODELS = ("cost_plus", "fixed_price")
 
@@ -54,25 +55,7 @@ def profit_of(alpha: float, beta: float, model: str, *, settings: Settings, as_j
 
 
 def _fixed_price(alpha: float, beta: float, settings: Settings) -> dict[str, float]:
-    section = settings.economics
-    if section.good_units_per_year is None or section.unit_cost is None:
-        raise ConfigError(
-            "economics: good_units_per_year and unit_cost are not set; the model fixed_price"
-            " needs both"
-        )
-    economics = profit.Economics(
-        good_units=section.good_units_per_year,
-        unit_cost=section.unit_cost,
-        price=section.price_per_unit,
-        fixed_cost=section.fixed_cost_per_year,
-        running_cost=section.running_cost_per_year,
-        investment=section.investment,
-        years=section.horizon_years,
-        discount_rate=section.discount_rate,
-        demand_units=section.demand_per_year or float("inf"),
-        currency=settings.prices.currency,
-    )
-    earned = profit.at(alpha, beta, economics)
+    earned = profit.at(alpha, beta, stated_economics(settings))
     figures = {
         "profit_before": earned.before,
         "profit_after": earned.after.estimate,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.panel import MetricNames, Prices
 from analytics.profit import Economics
-from contracts.errors import DataError
+from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config import Settings
 
@@ -57,10 +58,34 @@ def economics(settings: Settings, whole: Panel, periods: pa.Table) -> Economics:
     """
     before = _before_upgrade(whole, upgrades(settings))
     output, cost = pc.sum(before["output"]).as_py(), _sum_of_products(before)
-    section = settings.economics
-    return Economics(
+    measured = _economics(
+        settings,
         good_units=output / before.num_rows * DAYS_PER_YEAR / _days_per_period(whole),
         unit_cost=cost / output,
+    )
+    energy = _energy(before, periods, settings) / output
+    return replace(measured, energy_kwh_per_unit=energy, line_count=len(settings.upgrades))
+
+
+def stated_economics(settings: Settings) -> Economics:
+    """Describe one line by the configuration alone.
+
+    Raises ConfigError where that does not say what the line made and spent before its upgrade.
+    """
+    section = settings.economics
+    if section.good_units_per_year is None or section.unit_cost is None:
+        raise ConfigError(
+            "economics: good_units_per_year and unit_cost are not set; the model fixed_price"
+            " needs both"
+        )
+    return _economics(settings, good_units=section.good_units_per_year, unit_cost=section.unit_cost)
+
+
+def _economics(settings: Settings, *, good_units: float, unit_cost: float) -> Economics:
+    section = settings.economics
+    return Economics(
+        good_units=good_units,
+        unit_cost=unit_cost,
         price=section.price_per_unit,
         fixed_cost=section.fixed_cost_per_year,
         running_cost=section.running_cost_per_year,
@@ -68,9 +93,8 @@ def economics(settings: Settings, whole: Panel, periods: pa.Table) -> Economics:
         years=section.horizon_years,
         discount_rate=section.discount_rate,
         demand_units=math.inf if section.demand_per_year is None else section.demand_per_year,
-        energy_kwh_per_unit=_energy(before, periods, settings) / output,
         co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,
-        line_count=len(settings.upgrades),
+        co2_source=settings.prices.co2_source,
         currency=settings.prices.currency,
     )
 

@@ -100,13 +100,14 @@ def _upgrade_dates(report: Report) -> dict[str, str]:
     return {row["line"]: str(row["upgraded_on"])[:10] for row in rows}
 
 
-def _quality_total(rows: tuple[QualityRow, ...]) -> dict[str, int]:
+def _quality_total(rows: tuple[QualityRow, ...]) -> dict[str, int | None]:
     readings, good = sum(row.readings for row in rows), sum(row.good for row in rows)
+    gaps = [row.gaps for row in rows if row.gaps is not None]
     return {
         "readings": readings,
         "good": good,
         "doubted": readings - good,
-        "gaps": sum(row.gaps for row in rows),
+        "gaps": sum(gaps) if gaps else None,
         "late": sum(row.late for row in rows),
     }
 

@@ -199,6 +199,21 @@ def test_a_report_of_nothing_at_all_is_a_page() -> None:
     assert "Nothing is known about the quality" in text
 
 
+def test_gaps_that_nobody_has_counted_are_not_called_none(full: str) -> None:
+    assert "Gaps" not in Page(full).text
+    (row,) = FULL.quality
+    counted = (replace(row, gaps=7), replace(row, name="line 1"))
+    text = Page(render(replace(FULL, quality=counted))).text
+    assert "Gaps 7" in text
+    assert "line 1 10,000 99.0 % – 0 spike 100" in text
+
+
+def test_the_source_of_the_carbon_factor_stands_below_the_figures() -> None:
+    profit = push(PROVEN.draws, replace(ECONOMICS, co2_source="grid of 2025 <b>"))
+    text = Page(render(replace(FULL, profit=profit))).text
+    assert "Source of the carbon factor: grid of 2025 <b>." in text
+
+
 def test_every_ledger_row_and_the_total_carry_the_mark() -> None:
     off = replace(BARE, ledger=(LedgerEntry("gw1", 10, 8, 1, 1), LedgerEntry("gw2", 9, 1, 1, 1)))
     text = Page(render(off)).text
