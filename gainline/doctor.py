@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from contracts.errors import ConfigError, GainlineError, TransientError
 from gainline import wiring
@@ -82,8 +81,9 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_live(settings: Settings) -> None:
-    """Connect to the broker. Raises UnreachableError where it does not answer."""
-    require_reachable(wiring.broker_address(settings))
+    """Connect to the broker and read the store where there is one. Raises GainlineError."""
+    _broker(settings)
+    _store(settings)
 
 
 def _finding(subject: str, check: Callable[[], str]) -> Finding:
@@ -111,17 +111,17 @@ def _clock(_settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    folder = Path(settings.store.folder).absolute()
+    folder = wiring.store_folder(settings).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if free < FREE_BYTES_MIN:
-        raise TransientError(f"{free >> 20} MiB are free at {folder}: make room, or use retention")
+        raise TransientError(f"{free >> 20} MiB are free at {folder}: make room")
     return f"{free >> 30} GiB are free"
 
 
 def _store(settings: Settings) -> str:
-    folder = Path(settings.store.folder)
+    folder = wiring.store_folder(settings)
     if not folder.exists():
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
@@ -129,5 +129,5 @@ def _store(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    check_live(settings)
+    require_reachable(wiring.broker_address(settings))
     return f"{settings.broker.url} answers"

@@ -55,6 +55,18 @@ def test_a_package_that_another_distribution_owns_as_well_is_refused(
         doctor.refuse_foreign_packages()
 
 
+def test_the_live_check_opens_the_store_too(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with embedded_broker() as address:
+        settings = Settings(
+            broker=BrokerSection(url=f"mqtt://{address}"), store=StoreSection(folder=str(store))
+        )
+        doctor.check_live(settings)
+        store.mkdir()
+        with pytest.raises(ConfigError, match="there is no store"):
+            doctor.check_live(settings)
+
+
 def test_the_doctor_looks_at_everything_and_names_what_is_bad(tmp_path: Path) -> None:
     with embedded_broker() as address:
         settings = Settings(
