@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clean.judge import Judge
@@ -12,7 +13,6 @@ from clean.settings import Settings
 from contracts.batches import RAW_SCHEMA, RawBatch
 from contracts.tags import TagRule
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sensors"
 SECOND = 1_000_000
 
 
@@ -45,7 +45,7 @@ def judged() -> Callable[..., list[dict[str, Any]]]:
     """Judge readings to the end; the rows come back in order of arrival."""
 
     def judge(readings: Iterable[dict[str, Any]], rule: TagRule | None = None) -> list[Any]:
-        one = Judge(lambda _: rule or TagRule(), Settings())
+        one = Judge(lambda _: rule or TagRule(), Settings(max_delay_s=60.0))
         parts = [one.push(make_batch(readings)).table, one.finish().table]
         return sorted(pa.concat_tables(parts).to_pylist(), key=lambda row: row["arrival"])
 
@@ -53,15 +53,6 @@ def judged() -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def recording() -> Callable[[str], pa.Table]:
-    """Load a recording of a plant; skip where the recordings are not there."""
-
-    def load(name: str) -> pa.Table:
-        path = DATA / name / "data.parquet"
-        if not path.exists():
-            pytest.skip(f"the recording {name} is not there")
-        import pyarrow.parquet as pq  # noqa: PLC0415 - only where there is a file
-
-        return pq.read_table(path)
-
-    return load
+def recording(shared_data: Path) -> Callable[[str], pa.Table]:
+    """Load a recording of a plant."""
+    return lambda name: pq.read_table(shared_data / "sensors" / name / "data.parquet")

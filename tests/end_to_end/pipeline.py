@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +56,24 @@ def rows(store: Path, sql: str) -> list[dict[str, Any]]:
         return fetch(store, sql).to_pylist()
     except GainlineError:
         return []
+
+
+def free_port() -> int:
+    """Find a port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def get(url: str) -> tuple[int, str]:
+    """Ask a page; status 0 as long as nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # our own server
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+    except urllib.error.URLError:
+        return 0, ""
 
 
 def wait_for(is_so: Callable[[], object], *, what: str, limit_s: float = WITHIN_S) -> None:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import socket
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +11,10 @@ from gainline import services
 from gainline.config import PageSection, Settings, StoreSection
 from gainline.page.flowstate import FlowState, flow_state
 from store.lake import Lake
-from tests.end_to_end.pipeline import wait_for
+from tests.end_to_end.pipeline import free_port, get, wait_for
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
+Ask = Callable[[str], tuple[int, str]]
 
 
 @pytest.mark.parametrize(
@@ -37,53 +35,41 @@ def test_an_empty_store_has_received_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def get(tmp_path: Path) -> Iterator[Callable[[str], tuple[int, str]]]:
+def page(tmp_path: Path) -> Iterator[Ask]:
     """A page that serves the store in tmp_path."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = Settings(
         store=StoreSection(folder=str(tmp_path / "store")), page=PageSection(port=port)
     )
 
-    def fetch(path: str) -> tuple[int, str]:
-        try:
-            url = f"http://127.0.0.1:{port}{path}"
-            with urllib.request.urlopen(url, timeout=10) as answer:  # our own server
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
-        except urllib.error.URLError:
-            return 0, ""
+    def ask(path: str) -> tuple[int, str]:
+        return get(f"http://127.0.0.1:{port}{path}")
 
     stop = threading.Event()
     thread = threading.Thread(target=services.serve, args=(settings, stop))
     thread.start()
-    wait_for(lambda: fetch("/healthz")[0] == 200, what="the page is up")
-    yield fetch
+    wait_for(lambda: ask("/healthz")[0] == 200, what="the page is up")
+    yield ask
     stop.set()
     thread.join(20)
 
 
-Get = Callable[[str], tuple[int, str]]
+def test_without_a_store_the_page_is_alive_and_not_ready(page: Ask) -> None:
+    assert page("/healthz") == (200, "alive\n")
+    assert page("/readyz")[0] == 503
+    assert "gainline_store_up 0.0" in page("/metrics")[1]
+    assert "No report has been made yet" in page("/")[1]
 
 
-def test_without_a_store_the_page_is_alive_and_not_ready(get: Get) -> None:
-    assert get("/healthz") == (200, "alive\n")
-    assert get("/readyz")[0] == 503
-    assert "gainline_store_up 0.0" in get("/metrics")[1]
-    assert "No report has been made yet" in get("/")[1]
-
-
-def test_reports_are_listed_and_shown_and_nothing_else_is(get: Get, tmp_path: Path) -> None:
+def test_reports_are_listed_and_shown_and_nothing_else_is(page: Ask, tmp_path: Path) -> None:
     folder = tmp_path / "store" / "reports"
     folder.mkdir(parents=True)
     (folder / "weekly-20260504T0600Z.html").write_text("<html>a report</html>")
     (folder / ".weekly.html.part").write_text("half a report")
     (tmp_path / "store" / "secret").write_text("secret")
-    listed = get("/")[1]
+    listed = page("/")[1]
     assert "/reports/weekly-20260504T0600Z.html" in listed
     assert "part" not in listed
-    assert get("/reports/weekly-20260504T0600Z.html") == (200, "<html>a report</html>")
+    assert page("/reports/weekly-20260504T0600Z.html") == (200, "<html>a report</html>")
     for path in ("/reports/../secret", "/reports/%2e%2e%2fsecret", "/reports/other.html"):
-        assert get(path)[0] == 404
+        assert page(path)[0] == 404

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,23 +17,7 @@ from gainline.reporting import Occasion, make_due_reports, write_report
 from ingest.broker import embedded_broker
 from ingest.mqtt import Publisher
 from store.lake import ReportSlot
-from tests.end_to_end.pipeline import rows, service, wait_for
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # our own server
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, refusal.read().decode()
-    except urllib.error.URLError:
-        return 0, ""
+from tests.end_to_end.pipeline import free_port, get, rows, service, wait_for
 
 
 @pytest.mark.timeout(200)

@@ -1,6 +1,5 @@
 """Nothing is acknowledged before it is in the journal, and nothing is lost on the way there."""
 
-import shutil
 import signal
 import socket
 import struct
@@ -22,7 +21,6 @@ from ingest.broker import embedded_broker
 from ingest.journal import Journal
 from ingest.mqtt import Publisher, Receiver, require_reachable
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 EVERYTHING = 1 << 40
 NOWHERE = Address("127.0.0.1", 1)
 
@@ -333,11 +331,10 @@ def test_something_else_on_the_port_is_no_broker() -> None:
             require_reachable(address, timeout_s=0.5)
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 def test_with_mosquitto_what_came_while_we_were_away_arrives_too(
-    journal: Journal, tmp_path: Path
+    mosquitto: str, journal: Journal, tmp_path: Path
 ) -> None:
-    with mosquitto(tmp_path) as address:
+    with started(mosquitto, tmp_path) as address:
         with running(receiver_of(address, journal)) as receiver:
             publish(address, range(1500))
             eventually(lambda: receiver.received_count == 1500)
@@ -348,16 +345,15 @@ def test_with_mosquitto_what_came_while_we_were_away_arrives_too(
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[Address]:
+def started(program: str, folder: Path) -> Iterator[Address]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = Address(*probe.getsockname())
     settings = folder / "mosquitto.conf"
     settings.write_text(
         f"listener {address.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
     )
-    assert MOSQUITTO is not None
     with subprocess.Popen(
-        [MOSQUITTO, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             eventually(lambda: is_reachable(address))

@@ -20,7 +20,6 @@ from contracts.errors import DataError
 from ingest.outgoing import Outgoing
 from ingest.replay import METRICS_MAX, messages
 
-SENSORS = Path(__file__).parents[3] / "shared" / "data" / "sensors"
 MIB = 1024 * 1024
 Row = tuple[str, int | None, float | None]
 
@@ -107,10 +106,8 @@ def test_rows_of_a_tag_keep_their_order_and_messages_follow_time(rows: list[Row]
 
 
 @pytest.mark.parametrize("name", ["asnx", "cwru", "nab", "steel", "tep", "water_flow", "wsn"])
-def test_real_recordings_come_back_as_they_were(name: str) -> None:
-    path = SENSORS / name / "data.parquet"
-    if not path.exists():
-        pytest.skip(f"the recording {path} is not here")
+def test_real_recordings_come_back_as_they_were(shared_data: Path, name: str) -> None:
+    path = shared_data / "sensors" / name / "data.parquet"
     table = pq.read_table(path, columns=["tag", "source_time", "value"]).slice(0, 100_000)
     outgoing = sent(table)
     got = sorted(read_back(outgoing))
