@@ -205,7 +205,7 @@ def test_gaps_that_nobody_has_counted_are_not_called_none(full: str) -> None:
     counted = (replace(row, gaps=7), replace(row, name="line 1"))
     text = Page(render(replace(FULL, quality=counted))).text
     assert "Gaps 7" in text
-    assert "line 1 10,000 99.0 % – 0 spike 100" in text
+    assert "line 1 10,000 99.0 % – 0 spike 100" in text  # noqa: RUF001 - the sign itself
 
 
 def test_the_source_of_the_carbon_factor_stands_below_the_figures() -> None:
