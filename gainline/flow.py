@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
-from clean.judge import Judge
 from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
 from contracts.tags import Tag, TagRule
@@ -24,6 +24,9 @@ from ingest.identity import Memory
 from ingest.journal import Journal
 from ingest.readings import Limits
 from store.lake import Lake
+
+if TYPE_CHECKING:
+    from clean.judge import Judge
 
 # What one commit may take from the journal: column arrays of a few bytes a reading make some
 # hundred thousand readings of it, which is where a commit's fixed cost no longer counts, in less
@@ -68,7 +71,7 @@ class Intake:
         self._commit(commit)
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
         self._journal.trim(commit.until_position)
-        return len(messages)
+        return commit.until_position - done.position
 
     def _commit(self, commit: RawCommit) -> None:
         seen = map(str, commit.readings.table["tag"].unique().to_pylist())
@@ -111,6 +114,8 @@ class Bench:
 
     def _seated(self) -> tuple[Judge, int]:
         """Give the judge as of the lake's last commit, and the reading it is to go on from."""
+        from clean.judge import Judge  # noqa: PLC0415  # loads numba: ingest starts without
+
         if self._seat is None:
             done = self._lake.judge_progress()
             judge = (

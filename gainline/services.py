@@ -1,26 +1,29 @@
 """The services: each runs its part of the flow in a loop until it is told to stop."""
 
+from __future__ import annotations
+
+import os
 import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import structlog
 
-from contracts.errors import ConfigError, TransientError
+from contracts.errors import ConfigError, GainlineError, TransientError
 from gainline import flow, wiring
 from gainline.config import Settings
 from gainline.telemetry import show_alive, tell_ready
 from ingest.journal import Journal
-from ingest.mqtt import Receiver
 from store.lake import Lake
 from store.maintain import maintain as keep_in_order
-
-Service = Callable[[Settings, threading.Event], None]
 
 # The world's faults are retried at this pace: a full disk must be noticed within 5 s of its end.
 RETRY_S = 1.0
@@ -28,59 +31,117 @@ RETRY_S = 1.0
 JUDGE_POLLS_PER_COMMIT = 2
 MAINTAIN_EVERY_S = 600.0
 SCHEDULE_EVERY_S = 10.0
-READY_POLL_S = 0.05
+POLL_S = 0.1
+# Readings come first: for so long everything else leaves them the processor at the start.
+OTHERS_WAIT_S = 5.0
+# A service that failed begins again after so long, doubled at each failure.
+RESTART_S_MIN = 1.0
+RESTART_S_MAX = 60.0
 # How long a service may take to end once it was told to; `run` must be gone within 10 s.
 STOP_WITHIN_S = 8.0
+# What is left in the journal after that is stored at the next start.
+LAST_COMMITS_S = 3.0
 
 log = structlog.get_logger()
 
 
-def run_until_signalled(settings: Settings, services: list[Service]) -> int:
-    """Run services in threads until SIGTERM or SIGINT, or until one of them fails.
+class Stop(threading.Event):
+    """Set when the services are to end; `is_up` is set once the first of them does its work."""
 
-    Returns the exit code: 0 after SIGTERM, 130 after SIGINT. Raises what a service raised.
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_up = threading.Event()
+
+
+Service = Callable[[Settings, Stop], None]
+
+
+def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
+    """Run services in threads until SIGTERM or SIGINT, or until the first of them fails.
+
+    The others begin when the first is up, or after a moment; one that fails begins again after a
+    pause, so that readings are received whatever becomes of their verdicts and reports.
+    Returns the exit code: 0 after SIGTERM, 130 after SIGINT. Raises what the first one raised.
     """
-    stop, failures, received = threading.Event(), list[Exception](), list[int]()
-
-    def end(number: int, _frame: object) -> None:
-        received.append(number)
-        stop.set()
-
+    stop = Stop()
+    failures, received = list[Exception](), list[int]()
+    # no more than a note: to set an event that this thread waits for could block it for ever
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    threads = [
-        threading.Thread(
-            target=_guarded, args=(partial(service, settings), stop, failures), daemon=True
-        )
-        for service in services
-    ]
-    for thread in threads:
-        thread.start()
-    if ingest not in services:
-        tell_ready()
-    while not stop.wait(1.0):
-        show_alive()
+        signal.signal(number, lambda number, _frame: received.append(number))
+    if services[0] is not ingest:
+        stop.is_up.set()
+    first, *others = [partial(service, settings) for service in services]
+    threads = [_started(partial(_guarded, first, stop, failures))]
+    others_at_s = time.monotonic() + OTHERS_WAIT_S
+    is_told = False
+    while not received and not stop.wait(POLL_S):
+        if stop.is_up.is_set() and not is_told:
+            is_told = True
+            _tell(tell_ready)
+        if others and (is_told or time.monotonic() >= others_at_s):
+            threads += [_started(partial(_kept_up, other, stop)) for other in others]
+            others = []
+        _tell(show_alive)
+    stop.set()
+    _join(threads, code := 130 if signal.SIGINT in received else 0)
+    if failures:
+        raise failures[0]
+    return code
+
+
+def _started(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _join(threads: list[threading.Thread], code: int) -> None:
+    """Wait until all have ended; end the process at once where one hangs, as on a dead disk.
+
+    What hangs holds nothing that a kill would lose: see the journal and the commits.
+    """
     deadline = time.monotonic() + STOP_WITHIN_S
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    if failures:
-        raise failures[0]
-    return 130 if signal.SIGINT in received else 0
+    if any(thread.is_alive() for thread in threads):
+        log.error("cut_off", why=f"a service did not end in {STOP_WITHIN_S:.0f} s")
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def _guarded(
-    work: Callable[[threading.Event], None], stop: threading.Event, failures: list[Exception]
-) -> None:
-    """Work until told to stop; a failure stops the others, and whoever waits raises it again."""
+def _guarded(work: Callable[[Stop], None], stop: Stop, failures: list[Exception]) -> None:
+    """Work until told to stop; a failure stops all, and whoever waits raises it again."""
     try:
-        work(stop)
+        _patiently(partial(work, stop), stop)
     except Exception as problem:  # noqa: BLE001  # raised again where the thread is joined
         failures.append(problem)
     finally:
         stop.set()
 
 
-def ingest(settings: Settings, stop: threading.Event) -> None:
+def _kept_up(work: Callable[[Stop], None], stop: Stop) -> None:
+    """Work until told to stop; after a failure say so, pause, and begin again."""
+    pause_s = RESTART_S_MIN
+    while not stop.is_set():
+        began_s = time.monotonic()
+        try:
+            _patiently(partial(work, stop), stop)
+        except Exception as problem:  # noqa: BLE001  # said in the log, and tried again
+            if time.monotonic() - began_s > RESTART_S_MAX:
+                pause_s = RESTART_S_MIN
+            log.critical("service_failed", why=_reason(problem), again_in_s=pause_s)
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, RESTART_S_MAX)
+
+
+def _reason(problem: Exception) -> str:
+    """Say why in one line; a bug says where as well."""
+    if isinstance(problem, GainlineError):
+        return str(problem)
+    return "".join(traceback.format_exception(problem))
+
+
+def ingest(settings: Settings, stop: Stop) -> None:
     """Receive into the journal in a thread of its own, and move it into the lake in this one."""
     with wiring.open_lake(settings, writer="ingest") as lake:
         begin = lake.ingest_progress().position
@@ -88,21 +149,22 @@ def ingest(settings: Settings, stop: threading.Event) -> None:
             _ingest(settings, journal, lake, stop)
 
 
-def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: threading.Event) -> None:
+def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> None:
+    failures = list[Exception]()
     intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
     receiver = wiring.receiver(settings, journal)
-    failures: list[Exception] = []
-    threads = [
-        threading.Thread(target=_guarded, args=(receiver.run, stop, failures)),
-        threading.Thread(target=_tell_when_subscribed, args=(receiver, stop)),
-    ]
-    for thread in threads:
-        thread.start()
-    while not stop.wait(settings.store.commit_interval_s):
-        _patiently(lambda: _drain(intake.store_new), stop)
-    for thread in threads:
-        thread.join()
-    _patiently(lambda: _drain(intake.store_new), stop)
+    interval_s = settings.store.commit_interval_s
+    receiving = _started(partial(_guarded, receiver.run, stop, failures))
+    try:
+        while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
+            if receiver.connected:
+                stop.is_up.set()
+            _patiently(lambda: _drain(intake.store_new, stop.is_set), stop)
+    finally:
+        stop.set()
+        receiving.join()  # before the journal is closed
+    until_s = time.monotonic() + LAST_COMMITS_S
+    _patiently(lambda: _drain(intake.store_new, lambda: time.monotonic() >= until_s), stop)
     if failures:
         raise failures[0]
 
@@ -113,7 +175,11 @@ def judge(settings: Settings, stop: threading.Event) -> None:
         bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
         while not stop.wait(pause_s):
-            _patiently(lambda: _drain(lambda: bench.judge_new(time.time_ns() // 1000)), stop)
+            _patiently(lambda: _drain(partial(_judge_new, bench), stop.is_set), stop)
+
+
+def _judge_new(bench: flow.Bench) -> int:
+    return bench.judge_new(time.time_ns() // 1000)
 
 
 def maintain(settings: Settings, stop: threading.Event) -> None:
@@ -173,18 +239,16 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _tell_when_subscribed(receiver: Receiver, stop: threading.Event) -> None:
-    """Tell who started us that messages are received from now on."""
-    while not receiver.connected:
-        if stop.wait(READY_POLL_S):
-            return
-    tell_ready()
+def _tell(say: Callable[[], None]) -> None:
+    """Say something to who started us, who may be gone, or whose disk may be full."""
+    with suppress(OSError):
+        say()
 
 
-def _drain(step: Callable[[], int]) -> None:
-    """Repeat a step until it finds nothing more to do."""
-    while step():
-        show_alive()
+def _drain(step: Callable[[], int], is_over: Callable[[], bool]) -> None:
+    """Repeat a step until it finds nothing more to do, or the time for it is over."""
+    while step() and not is_over():
+        pass
 
 
 def _patiently(step: Callable[[], object], stop: threading.Event) -> None:

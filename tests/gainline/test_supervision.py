@@ -1,0 +1,103 @@
+"""gainline.services: what one service suffers, the others do not, and all of them end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ingest.broker import embedded_broker
+from ingest.mqtt import Publisher
+from store.lake import Lake
+from tests.end_to_end.pipeline import REPOSITORY, free_port, rows, service, wait_for
+
+# A first service that hangs as on a dead disk, and never notices that it is told to stop.
+HANGING = """
+import sys, time
+from gainline import services
+from gainline.config import Settings
+services.STOP_WITHIN_S = 0.5
+def hang(settings, stop):
+    print("up", flush=True)
+    time.sleep(600)
+sys.exit(services.run_until_signalled(Settings(), [hang]))
+"""
+
+
+def _configured(folder: Path, broker: object) -> Path:
+    config = folder / "gainline.toml"
+    config.write_text(
+        f'[broker]\nurl = "mqtt://{broker}"\n[store]\nfolder = "{folder / "store"}"\n'
+        f"commit_interval_s = 0.2\n[page]\nport = {free_port()}\n"
+    )
+    return config
+
+
+def _stored(store: Path) -> int:
+    found = rows(store, "SELECT count(*) AS n FROM raw.readings")
+    return int(found[0]["n"]) if found else 0
+
+
+@pytest.mark.timeout(200)
+def test_a_judge_that_fails_again_and_again_does_not_stop_ingest(tmp_path: Path) -> None:
+    store, log = tmp_path / "store", tmp_path / "log"
+    # another process is the judge of this store: ours cannot begin
+    with embedded_broker() as address, Lake.open(store, writer="judge"):
+        config = _configured(tmp_path, address)
+        with service("run", "--config", config, log=log) as process:
+            wait_for(lambda: "service_failed" in log.read_text(), what="the judge has failed")
+            with Publisher(address, client_id="gateway") as gateway:
+                gateway.publish("s/a/l/m/x", b'{"ts": 1767225600000, "value": 1}')
+            wait_for(lambda: _stored(store) == 1, what="the reading is stored")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_service_that_hangs_is_cut_off_and_the_process_ends() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(120)
+def test_ingest_that_starts_on_a_full_disk_waits_and_begins_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    store, log = tmp_path / "store", tmp_path / "log"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", store], check=True)
+    balloon = store / "lost+found"
+    try:
+        _fill(balloon)
+        with embedded_broker() as address:
+            config = _configured(tmp_path, address)
+            with service("ingest", "--config", config, log=log) as process:
+                wait_for(lambda: "waiting" in log.read_text(), what="it says that it waits")
+                assert process.poll() is None
+                balloon.unlink()
+                wait_for(lambda: "broker_connected" in log.read_text(), what="it begins")
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 0
+    finally:
+        subprocess.run(["umount", "-l", store], check=True)
+
+
+def _fill(balloon: Path) -> None:
+    with balloon.open("wb", buffering=0) as target, suppress(OSError):
+        while True:
+            target.write(b"\0" * 65536)
