@@ -12,7 +12,7 @@ would be counted twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,21 +21,11 @@ import pyarrow as pa
 from contracts.errors import ConfigError, DataError
 from contracts.outcome import LeftOut, LeftOutReason
 from contracts.panel import Panel
+from contracts.periods import PERIODS_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIELDS: list[pa.Field[Any]] = [
-    pa.field("line", pa.string()),
-    pa.field("period", pa.date32()),
-    pa.field("metric", pa.string()),
-    pa.field("increase", pa.float64()),
-    pa.field("mean", pa.float64()),
-    pa.field("active_share", pa.float64()),
-    pa.field("count", pa.float64()),
-    pa.field("good_count", pa.float64()),
-]
-PERIODS_SCHEMA = pa.schema(_FIELDS)
 # What is missing at the edge of a period is missing from the counter's increase, one for one. A
 # tenth is the most that can be lost before an effect of the size upgrades have is drowned.
 COVERAGE_MIN = 0.9
@@ -121,9 +111,7 @@ def build(
     """Build the panel: one row per line and period, in that order.
 
     `periods` has one row per line, period (its first day) and metric, with the columns of
-    PERIODS_SCHEMA: increase of a counter, mean of a gauge, active_share of a state (a share of
-    the time), count of readings and good_count of those that may be used. Metrics that are not
-    named are ignored.
+    PERIODS_SCHEMA. Metrics that are not named are ignored.
 
     The panel's covariates are those named: load_hours (active_share x hours of the period), mix,
     ambient_c. Coverage is good_count / the number expected, which is the median over the line's

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from contracts.batches import RawBatch, RawCommit
+from contracts.periods import PERIODS_SCHEMA
 from contracts.quality import Reason
 from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
@@ -89,6 +90,11 @@ def test_machines_of_a_line_are_summed_up_and_lines_of_one_name_kept_apart(
         "site": "s",
         "area": "a",
     }
+
+
+def test_periods_are_what_the_floor_says_they_are(lake: Lake, judge: Lake, root: Path) -> None:
+    fill(lake, judge, [("l/m/n", 0, 1.0)])
+    assert periods(root).select(PERIODS_SCHEMA.names).schema.equals(PERIODS_SCHEMA)
 
 
 @pytest.mark.parametrize(("every", "count"), [("day", 3), ("week", 2), ("month", 2)])
