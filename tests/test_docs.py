@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_every_key_of_the_configuration_is_explained() -> None:
         if f"`{key}`" not in sections.get(section, ""):
             missing.append(name)
     assert not missing, f"docs/configuration.md does not name {missing}"
+
+
+def test_every_default_that_is_shown_is_the_one_that_holds() -> None:
+    sections = _sections(_page("docs/configuration.md"))
+    wrong = []
+    for section in msgspec.structs.fields(Settings):
+        if isinstance(section.default, tuple):
+            continue  # a list of tables has no defaults of its own
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", sections[section.name], flags=re.MULTILINE)
+        for key, shown in rows:
+            holds = getattr(section.default, key)
+            if holds is not None and shown.strip("`") != _as_toml(holds):
+                wrong.append(f"{section.name}.{key}: {shown}, not {_as_toml(holds)}")
+    assert not wrong
+
+
+def _as_toml(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def test_no_key_is_explained_that_does_not_exist() -> None:
