@@ -10,8 +10,8 @@ from cronsim import CronSim, CronSimError
 from contracts.errors import ConfigError
 from gainline.config import ScheduleSection
 
-# One round of catching up: a year of hourly reports is 8,760, so a plant that was off for
-# Christmas catches up in one round, and a slip such as "* * * * *" is cut into rounds.
+# One round of catching up: six weeks of hourly reports. A plant that was off over Christmas catches
+# up in one round, and a slip such as "* * * * *" is cut into rounds.
 SLOTS_PER_ROUND_MAX = 1000
 
 

@@ -153,7 +153,9 @@ def test_a_batch_comes_back_in_order_of_arrival(batch: Make) -> None:
     assert out == sorted(out)
 
 
-def test_expire_judges_what_has_waited_too_long_and_never_condemns_it(batch: Make) -> None:
+def test_expire_judges_what_has_waited_too_long_and_a_last_far_value_is_uncertain(
+    batch: Make,
+) -> None:
     judge = new_judge()
     values = [*np.random.default_rng(3).normal(20, 0.1, 100), 90.0]
     first = judge.push(batch([{"tag": "plain", "value": float(v)} for v in values])).table

@@ -3,7 +3,10 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
+from gainline import wiring
 from gainline.config import EXAMPLE, Settings, load, with_options, write_example
+from ingest.readings import Limits
+from ingest.topics import TEMPLATE
 
 
 def written(folder: Path, text: str) -> Path:
@@ -14,6 +17,11 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_example_holds_every_key_at_its_default() -> None:
     assert load(EXAMPLE, environment={}) == Settings()
+
+
+def test_a_default_of_a_key_is_the_default_of_the_room_that_takes_it() -> None:
+    assert wiring.limits(Settings().ingest) == Limits()
+    assert Settings().ingest.template == TEMPLATE
 
 
 def test_no_file_means_defaults() -> None:
