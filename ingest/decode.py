@@ -29,6 +29,10 @@ READERS: tuple[Callable[[object, Context], Decoded | None], ...] = (
     native.read_scalar,
 )
 
+# The table of one commit ends with the message that takes it over this, about: short messages can
+# make long ones, as each of up to 65,536 readings repeats a tag of up to a kibibyte.
+TABLE_BYTES_MAX = 128 << 20
+
 _DEFAULT_LIMITS = Limits()
 _UTF8_BYTES_MAX = 4  # of a character: a short message cannot make a long tag
 
@@ -68,8 +72,9 @@ def decode_messages(
     first_arrival: int,
     zone: tzinfo = UTC,
 ) -> RawCommit:
-    """Decode messages, in the order of their positions, into one commit.
+    """Decode messages, in the order of their positions, into one commit: the first at least.
 
+    Those from `until_position` of the commit on would make it too big: decode them again.
     `memory` is left as it is; what must be remembered once this is committed is
     `Memory.load(commit.memory)`. Of each message the commit holds the readings, or a dead letter,
     or nothing but its place in the ledger: it has been seen before.
@@ -91,12 +96,14 @@ def decode_messages(
             entry.stored += 1
         else:
             entry.duplicate += 1
+        if rows.byte_count >= TABLE_BYTES_MAX:
+            break
     remembered.forget()
     return RawCommit(
         readings=RawBatch(rows.table(first_arrival)),
         dead_letters=tuple(dead),
         ledger=ledger.entries(),
-        until_position=messages[-1].position + 1,
+        until_position=message.position + 1,
         until_arrival=first_arrival + rows.count,
         memory=remembered.dump(),
     )

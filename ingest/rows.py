@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # 2 GiB that 32-bit offsets reach
 CHUNK_READINGS = 1 << 20
 
+# of a row beside its strings: what the other columns take, about
+ROW_BYTES = 80
+
 NO_SEQ = -1  # stands for null while a column is built; counts start at 0
 
 _SCHEMA = RAW_SCHEMA.remove(RAW_SCHEMA.get_field_index("arrival"))
@@ -39,6 +42,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.count = 0
+        self.byte_count = 0  # of the table to be, about: strings are spread over all their rows
         self._tables: list[pa.Table] = []
         self._chunk = _Chunk()
 
@@ -49,7 +53,10 @@ class Rows:
         if decoded.columns is not None:
             chunk.add_columns(decoded.topic, decoded.columns)
         chunk.add_message(message.received_us, decoded, identity, chunk.count - before)
-        self.count += chunk.count - before
+        added = chunk.count - before
+        self.count += added
+        strings = 2 * len(decoded.topic) + len(decoded.gateway or "") + len(decoded.epoch or "")
+        self.byte_count += added * (ROW_BYTES + strings)
         if chunk.count >= CHUNK_READINGS:
             self._tables.append(chunk.table())
             self._chunk = _Chunk()

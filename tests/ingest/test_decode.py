@@ -117,6 +117,22 @@ def test_a_batch_is_the_same_however_it_is_cut_into_chunks(monkeypatch: pytest.M
     assert commit_of(*sent).readings.table.equals(whole)
 
 
+def test_a_commit_that_would_be_too_big_ends_early_and_the_next_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.decode.TABLE_BYTES_MAX", 1_000)
+    messages = messages_of(*(counted(seq, ts=[TS] * 20, a=[seq] * 20) for seq in range(3)))
+    seqs, memory = [], Memory()
+    while messages:
+        commit = decode_messages(messages, memory, first_arrival=0)
+        assert [entry.received for entry in commit.ledger] == [1]
+        assert commit.until_position == messages[0].position + 1
+        seqs += commit.readings.table["seq"].unique().to_pylist()
+        memory = Memory.load(commit.memory)
+        messages = messages[1:]
+    assert seqs == [0, 1, 2]
+
+
 def test_a_commit_of_refused_messages_has_no_rows() -> None:
     commit = commit_of(b"{", b"[")
     assert commit.readings.table.num_rows == 0
