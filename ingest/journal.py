@@ -75,17 +75,24 @@ class Journal:
 
         `limit_bytes` bounds what it takes of the disk. `first_position` is where positions go on
         at the least: what the lake already has, should the folder be new or an old copy.
-        ConfigError if the limit is too small or another process has it open, DataError if what
-        was acknowledged can no longer be read.
+        ConfigError if the limit is too small, the folder cannot be used or another process has it
+        open, TransientError if the disk is full, DataError if what was acknowledged can no longer
+        be read.
         """
         if limit_bytes < SEGMENT_COUNT_MIN * segment_bytes:
             raise ConfigError(
                 f"the journal's limit of {limit_bytes} bytes is too small:"
                 f" set it to at least {SEGMENT_COUNT_MIN * segment_bytes}"
             )
-        lock = _locked(folder)
+        try:
+            lock = _locked(folder)
+        except OSError as error:
+            raise _not_opened(folder, error) from error
         try:
             return cls(folder, lock, limit_bytes, first_position, segment_bytes)
+        except OSError as error:
+            os.close(lock)
+            raise _not_opened(folder, error) from error
         except BaseException:
             os.close(lock)
             raise
@@ -206,16 +213,11 @@ class Journal:
             self._segments[-1] = self._segments[-1]._replace(disk_bytes=used_bytes)
 
     def _failure(self, error: OSError) -> GainlineError:
-        if error.errno not in _FULL:
-            return self._broken_by(error)
-        return TransientError(
-            f"the disk of the journal {self._folder} is full ({error.strerror}):"
-            " free space there; it goes on by itself"
-        )
+        return _full(self._folder, error) if error.errno in _FULL else self._broken_by(error)
 
     def _broken_by(self, error: OSError) -> GainlineError:
         self._broken = (
-            f"the journal {self._folder} could not be written ({error.strerror}):"
+            f"the disk of the journal {self._folder} failed ({error.strerror}):"
             " check the disk, then restart gainline; nothing unwritten was acknowledged"
         )
         return GainlineError(self._broken)
@@ -223,9 +225,15 @@ class Journal:
     def read(self, position: int, *, limit_bytes: int) -> list[Message]:
         """Messages from `position` on: at least one if there is one, then up to `limit_bytes`.
 
-        The bytes are those on disk. ContractError for a position outside
-        `start` … `end`, DataError where the disk no longer holds what was written.
+        The bytes are those on disk. ContractError for a position outside `start` … `end`, DataError
+        where the disk no longer holds what was written, GainlineError where it cannot be read.
         """
+        try:
+            return self._read(position, limit_bytes)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _read(self, position: int, limit_bytes: int) -> list[Message]:
         with self._guard:
             segments, end, used_bytes = list(self._segments), self._end, self._used_bytes
         start = segments[0].position if segments else end
@@ -257,13 +265,19 @@ class Journal:
     def trim(self, position: int) -> None:
         """Remove the files that hold only messages below `position`; for the reading thread.
 
-        The last file stays in any case: its name keeps the count of positions.
+        The last file stays in any case: its name keeps the count of positions. Raises as `append`.
         """
+        try:
+            self._trim(position)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _trim(self, position: int) -> None:
         with self._guard:
             keep = bisect_right(self._segments, position, key=lambda segment: segment.position) - 1
             removed = self._segments[: max(keep, 0)]
         for segment in removed:
-            segment.path.unlink()
+            segment.path.unlink(missing_ok=True)  # gone where a trim before failed half-way
         if self._reader and self._reader.path in {segment.path for segment in removed}:
             self._reader.close()  # the disk gets its space back only now
             self._reader = None
@@ -274,11 +288,11 @@ class Journal:
 
     def close(self) -> None:
         """Let another process open it. Safe to call twice."""
+        self._broken = self._broken or "the journal is closed: open it again"
         for part in (self._writer, self._reader):
             if part is not None:
                 part.close()
         self._writer = self._reader = None
-        self._broken = self._broken or "the journal is closed: open it again"
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -292,15 +306,9 @@ class Journal:
 
 def _locked(folder: Path) -> int:
     """Make the folder if need be and hold its lock file; the kernel frees it with the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        fsync_folder(folder.parent)
-        fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise ConfigError(
-            f"the journal's folder {folder} cannot be used ({error.strerror}): choose another,"
-            " or let this user write there"
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    fsync_folder(folder.parent)
+    fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -318,3 +326,19 @@ def _sign(fd: int) -> None:
     with suppress(OSError):
         os.ftruncate(fd, 0)
         write_at(fd, str(os.getpid()).encode(), 0)
+
+
+def _not_opened(folder: Path, error: OSError) -> GainlineError:
+    if error.errno in _FULL:
+        return _full(folder, error)
+    return ConfigError(
+        f"the journal's folder {folder} cannot be used ({error.strerror}): choose another, let this"
+        " user write there, or check the disk"
+    )
+
+
+def _full(folder: Path, error: OSError) -> TransientError:
+    return TransientError(
+        f"the disk of the journal {folder} is full ({error.strerror}):"
+        " free space there; it goes on by itself"
+    )

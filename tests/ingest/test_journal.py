@@ -298,6 +298,31 @@ def device_in_place_of(journal: Journal, device: str) -> Iterator[None]:
         os.close(aside)
 
 
+def test_a_disk_too_full_to_open_the_journal_is_worth_a_retry(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=2", "tmpfs", tmp_path], check=True)
+    try:
+        (tmp_path / "in the way").touch()
+        with pytest.raises(TransientError, match="free space there"):
+            open_journal(tmp_path / "journal")
+        (tmp_path / "in the way").unlink()
+        open_journal(tmp_path).close()
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_trim_goes_on_where_one_before_it_was_cut_short(tmp_path: Path) -> None:
+    with open_journal(tmp_path, limit_bytes=8 * SEGMENT_BYTES) as journal:
+        with pytest.raises(TransientError):
+            fill(journal)
+        first, *_, last = sorted(tmp_path.glob("*.journal"))
+        first.unlink()  # as far as it came
+        journal.trim(journal.end)
+        assert list(tmp_path.glob("*.journal")) == [last]
+        assert journal.append(some(1)) == journal.end
+
+
 def test_a_second_process_is_told_who_holds_the_journal(tmp_path: Path) -> None:
     with (
         open_journal(tmp_path),
