@@ -29,6 +29,12 @@ def mosquitto() -> str:
 
 
 @pytest.fixture(scope="session")
+def strace() -> str:
+    """Path of the program that kills another at a call of the kernel; missing as `mosquitto`."""
+    return _program("strace", remedy="install Debian's package strace")
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of recordings and payloads beside the repository; they are too big to be in it."""
     if not SHARED_DATA.is_dir():

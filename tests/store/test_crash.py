@@ -73,13 +73,10 @@ def test_a_kill_between_file_and_transaction_loses_and_doubles_nothing(
     [("fsync", 1), ("fsync", 6), ("rename", 1), ("rename", 3), ("write", 60), ("write", 160)],
 )
 def test_a_kill_at_any_call_of_creation_or_commit_is_survived(
-    root: Path, call: str, number: int
+    strace: str, root: Path, call: str, number: int
 ) -> None:
-    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
-    try:
-        died = run_child(root, *strace, "-e", f"inject={call}:signal=KILL:when={number}")
-    except FileNotFoundError:
-        pytest.skip("strace is not installed: apt-get install strace")
+    traced = [strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+    died = run_child(root, *traced, "-e", f"inject={call}:signal=KILL:when={number}")
     acknowledged = died.stdout.count(b"committed")
     if b"started" not in died.stdout:
         pytest.skip("strace may not trace here: allow ptrace")
