@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +27,8 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         part.rename(path)
         sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a leftover is removed by maintenance
+            part.unlink()
         raise failures.of_disk(error) from error
 
 

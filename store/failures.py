@@ -14,6 +14,8 @@ _FULL = re.compile(r"no space left|disk is full|disk quota", re.IGNORECASE)
 # SQLite and DuckLake say one of these when another writer came first: worth a retry.
 _CONFLICT = re.compile(r"database is locked|database table is locked|conflict", re.IGNORECASE)
 _BROKEN = re.compile(r"disk I/O error|input/output error|invalidated", re.IGNORECASE)
+# A catalog whose maker has not come to its first table yet.
+_UNFINISHED = re.compile(r"existing DuckLake .* does not exist", re.IGNORECASE)
 # SQLite calls it an I/O error where its shared index of 32 KiB finds no room.
 _FREE_BYTES_MIN = 1 << 20
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
@@ -31,6 +33,8 @@ def of_disk(error: OSError) -> GainlineError:
 def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:
     """Name what DuckDB refused for the store in a folder: TransientError where waiting can help."""
     words = one_line(error)
+    if _UNFINISHED.search(words):
+        return unfinished(folder)
     is_broken = _BROKEN.search(words) is not None
     if _FULL.search(words) or (is_broken and _free_bytes(folder) < _FREE_BYTES_MIN):
         return TransientError(f"the disk of the store is full ({words}): make room, it goes on")
@@ -39,6 +43,13 @@ def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:
     if is_broken:
         return GainlineError(f"the catalog failed ({words}): check the disk, then open it again")
     return GainlineError(f"the catalog refused a request ({words}): see `gainline doctor`")
+
+
+def unfinished(folder: Path) -> TransientError:
+    """Say that a store is being made, or that a crash left it half made, which a writer mends."""
+    return TransientError(
+        f"the store in {folder} is not finished yet: try again, once `gainline run` has started"
+    )
 
 
 def is_conflict(error: duckdb.Error) -> bool:

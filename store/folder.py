@@ -33,10 +33,15 @@ class Folder:
         self.locks = self.root / "locks"
 
     def require_store(self) -> None:
-        """Raise ConfigError unless there is a complete store of a format that we read."""
-        if not self.format_version.is_file() or not self.catalog.is_file():
+        """Raise ConfigError unless there is a store of a format that we read.
+
+        Raises TransientError for one that is being made.
+        """
+        if not self.format_version.is_file():
             raise ConfigError(f"there is no store in {self.root}: name one that ingest has made")
         self.require_readable()
+        if not self.catalog.is_file():
+            raise failures.unfinished(self.root)
 
     def require_readable(self) -> None:
         """Raise ConfigError if the store is of a newer format than this program reads."""

@@ -27,6 +27,8 @@ _HARMFUL = re.compile(
     r"|query|query_table)\"?\s*\(",
     re.IGNORECASE,
 )
+# The tables and views are made in one transaction, after the catalog itself.
+_IS_MADE = "EXPLAIN FROM house.view_version"
 _OUTSIDE = re.compile(r"file system operations are disabled|disabled by configuration")
 
 
@@ -34,11 +36,21 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """Open the lake for reading: every view of it by its name, all times in UTC.
 
     Works while others write, and never waits for them; each statement sees the lake as of its
-    start. Raises ConfigError if there is no store or one of a newer format.
+    start. Raises ConfigError if there is no store or one of a newer format, TransientError while
+    it is being made.
     """
     place = Folder(folder)
     place.require_store()
-    return attach(place, writable=False)
+    connection = attach(place, writable=False)
+    try:
+        connection.execute(_IS_MADE)
+    except duckdb.CatalogException as error:
+        connection.close()
+        raise failures.unfinished(place.root) from error
+    except duckdb.Error as error:
+        connection.close()
+        raise failures.of_catalog(error, place.root) from error
+    return connection
 
 
 def fetch(folder: Path, sql: str, parameters: Sequence[object] = ()) -> pa.Table:

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigError, DataError
+from contracts.errors import ConfigError, DataError, TransientError
+from store.folder import Folder
 from store.lake import Lake
 from store.query import connect, fetch, fetch_rows
 from tests.store.samples import clean_commit, raw_commit, raw_rows
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +136,46 @@ def test_a_plain_query_loads_no_pyarrow(lake: Lake, root: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b"[(1,)]\n"
+
+
+READER = """
+import sys
+from pathlib import Path
+from contracts.errors import ConfigError, TransientError
+from store.query import fetch_rows
+print("looking", flush=True)
+while True:
+    try:
+        fetch_rows(Path(sys.argv[1]), "FROM ledger")
+    except TransientError:
+        continue
+    except ConfigError as error:
+        assert "there is no store" in str(error), error
+        continue
+    break
+"""
+
+
+def test_a_reader_of_a_store_that_is_being_made_is_told_to_try_again(root: Path) -> None:
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READER, str(root)], cwd=REPOSITORY, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    assert [reader.stdout and reader.stdout.readline() for reader in readers] == [b"looking\n"] * 3
+    with Lake.open(root, writer="ingest"):
+        assert [reader.communicate(timeout=30) and reader.returncode for reader in readers] == [
+            0
+        ] * 3
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_store_whose_making_was_cut_short_is_worth_a_retry(root: Path, left: str) -> None:
+    Folder(root).prepare()
+    if left == "an empty file":
+        (root / "catalog.sqlite").touch()
+    with pytest.raises(TransientError, match="not finished yet: try again"):
+        fetch(root, "FROM ledger")
+    Lake.open(root, writer="judge").close()
+    assert fetch(root, "FROM ledger").num_rows == 0
