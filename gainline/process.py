@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -19,6 +20,9 @@ from gainline.config import ENVIRONMENT_PREFIX
 READY_WITHIN_S = 60.0  # the first start compiles the judge
 POLL_S = 0.25
 END_WITHIN_S = 30.0
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def running(config: Path, *, log: Path) -> Iterator[Process]:
         handle = subprocess.Popen(  # noqa: S603  # our own command
             [sys.executable, "-m", "gainline", "run", "--config", str(config)],
             stderr=target,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  # one system call, no lock
             env={**environment, "NOTIFY_SOCKET": name},
         )
         process = Process(handle, log)
@@ -68,6 +73,11 @@ def running(config: Path, *, log: Path) -> Iterator[Process]:
         finally:
             handle.kill()
             handle.wait()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process should the one that started it die: it would wait for ever."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_ready(ready: socket.socket, process: Process) -> None:

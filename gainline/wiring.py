@@ -21,6 +21,7 @@ from ingest.topics import kind_of, place_of
 from store.lake import Lake, Writer
 
 MQTT_PORT = 1883
+TOPIC_BYTES_MAX = 65_535  # of MQTT
 BYTES_PER_MB = 1 << 20
 
 
@@ -42,8 +43,14 @@ def open_journal(settings: Settings, *, first_position: int) -> Journal:
 
 
 def receiver(settings: Settings, journal: Journal) -> Receiver:
-    """Make what reads the broker into the journal."""
+    """Make what reads the broker into the journal. Raises ConfigError for what MQTT has not."""
     broker = settings.broker
+    if not broker.client_id:
+        raise ConfigError("broker.client_id: it is empty; the broker keeps messages by this name")
+    if not broker.topics:
+        raise ConfigError("broker.topics: there is none; '#' receives everything")
+    for topic in broker.topics:
+        _check_filter(topic)
     return Receiver(
         broker_address(settings), topics=broker.topics, client_id=broker.client_id, journal=journal
     )
@@ -60,6 +67,19 @@ def broker_address(settings: Settings) -> Address:
     if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
         raise ConfigError(f"broker.url: {url!r} is not of the form mqtt://HOST:PORT")
     return Address(parts.hostname, port)
+
+
+def _check_filter(topic: str) -> None:
+    levels = topic.split("/")
+    is_filter = (
+        0 < len(topic.encode()) <= TOPIC_BYTES_MAX
+        and "#" not in "".join(levels[:-1])
+        and all(level in {"+", "#"} or not {"+", "#"} & set(level) for level in levels)
+    )
+    if not is_filter:
+        raise ConfigError(
+            f"broker.topics: {topic!r} is no filter; + stands for one level, # for all at the end"
+        )
 
 
 def tag_maker(settings: Settings) -> Callable[[str], Tag]:

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.errors import ConfigError
+from gainline import wiring
+from gainline.config import BrokerSection, Settings
 from ingest.broker import embedded_broker
+from ingest.journal import Journal
 from ingest.mqtt import Publisher
 from store.lake import Lake
 from tests.end_to_end.pipeline import REPOSITORY, free_port, rows, service, wait_for
@@ -26,6 +30,17 @@ def hang(settings, stop):
     print("up", flush=True)
     time.sleep(600)
 sys.exit(services.run_until_signalled(Settings(), [hang]))
+"""
+
+
+# A parent that starts the pipeline, says its process number, and waits.
+PARENT = """
+import sys, time
+from pathlib import Path
+from gainline.process import running
+with running(Path(sys.argv[1]), log=Path(sys.argv[2])) as process:
+    print(process.handle.pid, flush=True)
+    time.sleep(600)
 """
 
 
@@ -101,3 +116,42 @@ def _fill(balloon: Path) -> None:
     with balloon.open("wb", buffering=0) as target, suppress(OSError):
         while True:
             target.write(b"\0" * 65536)
+
+
+@pytest.mark.timeout(120)
+def test_a_pipeline_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    with embedded_broker() as address:
+        config = _configured(tmp_path, address)
+        words: list[str | Path] = [sys.executable, "-c", PARENT, config, tmp_path / "log"]
+        with subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE) as parent:
+            assert parent.stdout is not None
+            pipeline = Path("/proc", parent.stdout.readline().decode().strip())
+            assert pipeline.exists()
+            parent.kill()
+        wait_for(lambda: _has_ended(pipeline), what="it has ended", limit_s=20)
+
+
+def _has_ended(process: Path) -> bool:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("broker", "key"),
+    [
+        (BrokerSection(topics=("a/#/b",)), "broker.topics"),
+        (BrokerSection(topics=("a+/b",)), "broker.topics"),
+        (BrokerSection(topics=()), "broker.topics"),
+        (BrokerSection(client_id=""), "broker.client_id"),
+    ],
+)
+def test_what_no_broker_would_take_is_the_configurations_fault(
+    tmp_path: Path, broker: BrokerSection, key: str
+) -> None:
+    with (
+        Journal.open(tmp_path, limit_bytes=1 << 26) as journal,
+        pytest.raises(ConfigError, match=key),
+    ):
+        wiring.receiver(Settings(broker=broker), journal)
