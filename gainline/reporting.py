@@ -116,7 +116,9 @@ def gather(settings: Settings, occasion: Occasion) -> Report:
         if not settings.upgrades:
             return report
         try:
-            return _with_gain(report, answer(lake, periods_sql()), settings)
+            sql = periods_sql(until=occasion.until)
+            report = replace(report, queries={**report.queries, "Panel": sql})
+            return _with_gain(report, answer(lake, sql), settings)
         except DataError as problem:  # too early, or a line is silent: that is news, not a failure
             return replace(report, no_gain_because=str(problem))
 
@@ -206,5 +208,4 @@ def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
         panel=built.panel,
         upgrades=upgrades,
         left_out=built.left_out,
-        queries={**report.queries, "Panel": periods_sql()},
     )

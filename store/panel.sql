@@ -1,7 +1,13 @@
 -- What each metric of a line did in each period; {every}: day, week or month, in UTC.
 -- Only trusted readings count: not BAD, a value, and not a repeat of the same tag and time.
+-- A line goes by its name; where several sites or areas use one name, by its whole place.
 WITH places AS (
-    SELECT tag, site, area, line, metric, row_number() OVER () AS id
+    SELECT
+        tag, site, area, metric, row_number() OVER () AS id,
+        CASE
+            WHEN count(DISTINCT (site, area)) OVER (PARTITION BY line) = 1 THEN line
+            ELSE concat_ws('/', site, area, line)
+        END AS line
     FROM main.tags
     WHERE line IS NOT NULL AND metric IS NOT NULL
 ),
@@ -10,7 +16,8 @@ trusted AS (
     SELECT p.id, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality
     FROM clean.readings AS r
     JOIN places AS p ON r.tag = p.tag
-    WHERE r.quality < 2 AND r.value_clean IS NOT NULL AND r.reasons & {repeats} = 0
+    WHERE r.source_time < {until}
+      AND r.quality < 2 AND r.value_clean IS NOT NULL AND r.reasons & {repeats} = 0
 ),
 
 stepped AS (

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -77,9 +77,9 @@ def test_machines_of_a_line_are_summed_up_and_lines_of_one_name_kept_apart(
     lake.commit_raw(RawCommit(RawBatch(rows), (), (), 2, 5, b""))
     judge.commit_clean(clean_commit(rows))
     other, here = periods(root).to_pylist()
-    assert (other["site"], other["mean"]) == ("other", 7.0)
+    assert (other["line"], other["mean"]) == ("other/a/l", 7.0)
     assert here == {
-        "line": "l",
+        "line": "s/a/l",
         "period": date(2026, 1, 5),
         "metric": "n",
         "increase": 6.0,
@@ -90,6 +90,15 @@ def test_machines_of_a_line_are_summed_up_and_lines_of_one_name_kept_apart(
         "site": "s",
         "area": "a",
     }
+
+
+def test_what_comes_after_the_moment_asked_for_does_not_count(
+    lake: Lake, judge: Lake, root: Path
+) -> None:
+    fill(lake, judge, [("l/m/n", 0, 0.0), ("l/m/n", 1, 4.0), ("l/m/n", 2, 9.0)])
+    until = datetime.fromtimestamp((START_US + 2 * DAY_US) / 1e6, UTC)
+    (row,) = periods(root, until=until).to_pylist()
+    assert (row["increase"], row["count"]) == (4.0, 2)
 
 
 def test_periods_are_what_the_floor_says_they_are(lake: Lake, judge: Lake, root: Path) -> None:
