@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from contracts.errors import DataError
-from gainline.output import as_json, as_text, format_named, print_answer
+from gainline.output import Format, as_json, as_text, print_answer
 from store.query import fetch_rows
 
 LEDGER_SQL = (
@@ -27,9 +27,9 @@ def show_ledger(store: Path, *, in_json: bool) -> bool:
     return all(row[names.index("balances")] for row in rows)
 
 
-def list_dead_letters(store: Path, form: str) -> None:
+def list_dead_letters(store: Path, form: Format) -> None:
     """Print the newest dead letters, newest first."""
-    print_answer(store, DEAD_LETTERS_SQL, format_named(form))
+    print_answer(store, DEAD_LETTERS_SQL, form)
 
 
 def show_dead_letter(store: Path, position: int) -> None:

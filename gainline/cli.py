@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -20,10 +21,17 @@ EXIT_UNREACHABLE = 4
 EXIT_NOT_NOW = 75
 EXIT_INTERRUPTED = 130
 
+TRACEBACK_VARIABLE = "GAINLINE_TRACEBACK"
+
 # typer carries a click of its own and does not name this class in public
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="From the messages of sensors to what an upgrade earned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 dead_letters_app = typer.Typer(no_args_is_help=True)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 
@@ -32,11 +40,13 @@ BrokerOption = Annotated[str | None, typer.Option("--broker", help="mqtt://HOST:
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the lake.")]
 TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-FormatOption = Annotated[str, typer.Option("--format", help="table, csv, json or parquet")]
+FormatOption = Annotated[
+    Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How to print it.")
+]
 
 
 def main() -> None:
-    """Run the command line and exit with a code of SURFACE: see docs/commands.md."""
+    """Run the command line and exit with a code of docs/commands.md."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -54,10 +64,26 @@ def run(words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
         return 0
-    except GainlineError as problem:
-        typer.echo(f"gainline: {' '.join(str(problem).split())}", err=True)
-        return _exit_code(problem)
+    except Exception as problem:  # noqa: BLE001  # whatever it is, the user gets one line
+        return _complain(problem)
     return code or 0
+
+
+def _complain(problem: Exception) -> int:
+    """Say in one line what went wrong, and give the exit code."""
+    line = " ".join(str(problem).split())
+    if isinstance(problem, GainlineError):
+        typer.echo(f"gainline: {line}", err=True)
+        return _exit_code(problem)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        raise problem
+    defect = f"{type(problem).__name__}: {line}"
+    typer.echo(
+        f"gainline: a defect of gainline, please report it: {defect}"
+        f" ({TRACEBACK_VARIABLE}=1 shows where)",
+        err=True,
+    )
+    return EXIT_ANSWER_IS_BAD
 
 
 def _exit_code(problem: GainlineError) -> int:
@@ -223,8 +249,7 @@ def probe(
     """Decode one payload as `ingest` would, and store nothing."""
     from gainline.files import probe_payload
 
-    payload = file.read_bytes() if file else sys.stdin.buffer.read()
-    return 0 if probe_payload(_settings(config), topic, payload) else EXIT_ANSWER_IS_BAD
+    return 0 if probe_payload(_settings(config), topic, file) else EXIT_ANSWER_IS_BAD
 
 
 @app.command()
@@ -247,9 +272,9 @@ def sql(
     form: FormatOption = "table",
 ) -> None:
     """Ask the store in SQL, read-only, also while `run` writes."""
-    from gainline.output import format_named, print_answer
+    from gainline.output import Format, print_answer
 
-    print_answer(_store_folder(config, store), query, format_named(form))
+    print_answer(_store_folder(config, store), query, Format(form))
 
 
 @app.command()
@@ -269,8 +294,9 @@ def list_dead_letters(
 ) -> None:
     """List what could not be read, newest first."""
     from gainline import accounts
+    from gainline.output import Format
 
-    accounts.list_dead_letters(_store_folder(config, store), form)
+    accounts.list_dead_letters(_store_folder(config, store), Format(form))
 
 
 @dead_letters_app.command("show")
@@ -310,7 +336,9 @@ def gain(
 def profit(
     alpha: Annotated[float, typer.Option(help="Multiplier of output.")],
     beta: Annotated[float, typer.Option(help="Fraction of unit variable cost removed.")],
-    model: Annotated[str, typer.Option(help="cost_plus or fixed_price")] = "cost_plus",
+    model: Annotated[
+        Literal["cost_plus", "fixed_price"], typer.Option(help="What the price is.")
+    ] = "cost_plus",
     config: ConfigOption = None,
     *,
     as_json: JsonFlag = False,

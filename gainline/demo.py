@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import time
@@ -79,6 +80,7 @@ def run_demo(out: Path, *, recordings: tuple[Path, ...], seed: int) -> bool:
     recording, TransientError where the pipeline stands still.
     """
     say = Console(stderr=True, highlight=False).print
+    _refuse(out)
     source = _recorded(recordings) if recordings else _simulated(seed)
     _prepare(out)
     say(f"{source.title}: {source.reading_count:,} readings in {source.message_count:,} messages")
@@ -121,10 +123,14 @@ def _recorded(files: tuple[Path, ...]) -> Source:
     return Source(title, iter(messages), len(messages), rows)
 
 
-def _prepare(out: Path) -> None:
-    """Make the folder, in place of an earlier demo. Raises ConfigError for anything else."""
+def _refuse(out: Path) -> None:
+    """Raise ConfigError for a folder that holds anything but an earlier demo."""
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out: {out} is not an earlier demo; name a folder that is not there")
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder, in place of an earlier demo."""
     try:
         if out.exists():
             shutil.rmtree(out)
@@ -139,7 +145,7 @@ def _write_settings(out: Path, address: Address, source: Source) -> Path:
     lines = [
         "# What `gainline demo` ran with; `gainline report --config` makes its report again.",
         f'[broker]\nurl = "mqtt://{address}"',
-        f'[store]\nfolder = "{out / "lake"}"',
+        f"[store]\nfolder = {_quoted(str(out.absolute() / 'lake'))}",
         f"[page]\nport = {_free_port()}",
     ]
     if source.plant is not None:
@@ -149,12 +155,17 @@ def _write_settings(out: Path, address: Address, source: Source) -> Path:
             f"[prices]\nenergy_per_kwh = {plan.price_kwh}\nmaterial_per_kg = {plan.price_kg}"
         )
         lines += [
-            f'[[upgrades]]\nline = "{row["line"]}"\nupgraded_on = {row["upgraded_on"]}'
+            f"[[upgrades]]\nline = {_quoted(row['line'])}\nupgraded_on = {row['upgraded_on']}"
             for row in source.plant.upgrades.table.to_pylist()
         ]
     path = out / "gainline.toml"
     path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _quoted(text: str) -> str:
+    """Write a string of TOML: JSON's strings are all among them."""
+    return json.dumps(text)
 
 
 def _free_port() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from clean.table import judge_table
+from contracts.errors import DataError
 from gainline import wiring
 from gainline.config import Settings
 from gainline.tables import read_table, write_table
@@ -14,8 +15,12 @@ from ingest.probe import probe_lines
 from ingest.readings import Refusal
 
 
-def probe_payload(settings: Settings, topic: str, payload: bytes) -> bool:
-    """Print one JSON object a reading, or the one of a refusal; tell whether it was read."""
+def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
+    """Print one JSON object a reading, or the one of a refusal; tell whether it was read.
+
+    Without a file the payload is standard input.
+    """
+    payload = _bytes_of(file) if file else sys.stdin.buffer.read()
     reading = wiring.how_to_read(settings)
     outcome = decode(topic, payload, limits=reading.limits, zone=reading.zone)
     lines = [msgspec.json.encode(line) + b"\n" for line in probe_lines(outcome)]
@@ -28,3 +33,10 @@ def clean_file(settings: Settings, source: Path, target: Path) -> None:
     """Judge a table of readings and write it back, row for row, with the verdicts."""
     table = read_table(source, columns=("tag", "source_time", "value"))
     write_table(judge_table(table, wiring.rule_for(settings)), target)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        raise DataError(f"{file}: cannot be read: {problem.strerror}") from None

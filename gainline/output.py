@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from contracts.errors import ConfigError
 from store.query import fetch, fetch_rows
 
 Row = tuple[Any, ...]
@@ -27,14 +26,6 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
-
-
-def format_named(name: str) -> Format:
-    """Find a format. Raises ConfigError for one that does not exist."""
-    try:
-        return Format(name)
-    except ValueError:
-        raise ConfigError(f"--format: {name!r} is none of {', '.join(Format)}") from None
 
 
 def print_answer(folder: Path, query: str, form: Format) -> None:

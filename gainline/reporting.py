@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -14,10 +13,11 @@ import structlog
 from analytics import gain, panel, profit
 from analytics.report import render
 from contracts.batches import LedgerEntry
-from contracts.errors import DataError, TransientError
+from contracts.errors import DataError
 from contracts.outcome import QualityRow, Report, Series, Truth
 from gainline import valuation, wiring
 from gainline.config import Settings
+from gainline.outfile import whole_file
 from gainline.schedule import due_slots
 from store.lake import Lake, ReportSlot
 from store.periods import periods_sql
@@ -76,20 +76,12 @@ class Occasion:
 def write_report(settings: Settings, path: Path, occasion: Occasion) -> Report:
     """Make the report of what the readings say up to a moment, and write it whole or not at all.
 
-    Raises DataError where the store cannot be reported on, TransientError for a full disk.
+    Raises DataError where it cannot be written, TransientError for a full disk.
     """
     report = gather(settings, occasion)
     page = render(report)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as target:
-            target.write(page)
-            target.flush()
-            os.fsync(target.fileno())
-        part.rename(path)
-    except OSError as problem:
-        raise TransientError(f"{path}: cannot be written ({problem.strerror})") from None
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8")
     return report
 
 
@@ -138,6 +130,7 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
         for slot in due_slots(schedule, after=done[-1].slot, now=now):
             name = f"{schedule.name}-{slot.astimezone(UTC):%Y%m%dT%H%MZ}.html"
             path = wiring.store_folder(settings) / "reports" / name
+            path.parent.mkdir(exist_ok=True)
             title = f"{schedule.name} {slot:%Y-%m-%d %H:%M}"
             write_report(settings, path, Occasion(title, slot))
             lake.record_report(ReportSlot(schedule.name, slot, datetime.now(UTC), path.name))

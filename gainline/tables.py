@@ -7,6 +7,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from contracts.errors import DataError
+from gainline.outfile import whole_file
 
 
 def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
@@ -32,13 +33,11 @@ def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet or CSV file by the name's ending; CSV gets lists as words with blanks."""
-    try:
+    with whole_file(path) as part:
         if is_csv(path):
-            pa_csv.write_csv(_flat(table), path)
+            pa_csv.write_csv(_flat(table), part)
         else:
-            pq.write_table(table, path, compression="zstd")
-    except OSError as problem:
-        raise DataError(f"{path}: cannot be written: {problem.strerror or problem}") from None
+            pq.write_table(table, part, compression="zstd")
 
 
 def is_csv(path: Path) -> bool:

@@ -77,8 +77,10 @@ def test_at_a_fixed_price_the_same_gain_is_worth_more(gainline: Command, tmp_pat
     [
         (["nonsense"], 2, "No such command"),
         (["profit", "--alpha", "much", "--beta", "0"], 2, "valid number"),
-        (["profit", "--alpha", "1", "--beta", "0", "--model", "free"], 3, "none of cost_plus"),
+        (["profit", "--alpha", "1", "--beta", "0", "--model", "free"], 2, "cost_plus"),
         (["run", "--broker", "localhost"], 3, "not of the form mqtt://HOST:PORT"),
+        (["sql", "SELECT 1", "--format", "xml"], 2, "table"),
+        (["probe", "--topic", "a", "nowhere"], 1, "cannot be read"),
         (["sql", "SELECT 1", "--store", "nowhere"], 3, "there is no store"),
         (["sql", "SELECT 1", "--config", "nowhere.toml"], 3, "no such file"),
         (["gain", "nowhere.csv", "--upgrades", "nowhere.csv"], 1, "no such file"),
@@ -179,3 +181,16 @@ def test_clean_writes_the_same_rows_with_verdicts(gainline: Command, tmp_path: P
     assert written[31].startswith('"a/t",2026-01-01 00:30:00')
     assert '"spike"' in written[31]
     assert '"spike"' not in written[30] + written[32]
+
+
+def test_a_defect_is_one_line_that_says_how_to_see_more(
+    gainline: Command, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gainline.accounts.LEDGER_SQL", None)
+    done = gainline("ledger", "--store", store)
+    assert done.returncode == 1
+    assert "a defect of gainline" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.setenv("GAINLINE_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        gainline("ledger", "--store", store)

@@ -1,10 +1,7 @@
 import json
 from datetime import UTC, datetime
 
-import pytest
-
-from contracts.errors import ConfigError
-from gainline.output import as_csv, as_json, as_text, format_named
+from gainline.output import as_csv, as_json, as_text
 
 
 def table(**columns: list[object]) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -34,8 +31,3 @@ def test_an_empty_table_still_has_its_head() -> None:
     assert as_text(*table(a=[], b=[])).splitlines()[0] == "a  b"
     assert as_csv(*table(a=[], b=[])) == "a,b\n"
     assert json.loads(as_json(*table(a=[]))) == []
-
-
-def test_an_unknown_format_is_named() -> None:
-    with pytest.raises(ConfigError, match="'xml' is none of table, csv, json, parquet"):
-        format_named("xml")
