@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> N
         whole_file(tmp_path / name) as part,
     ):
         part.write_text("whole")
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(pipe) as part:
+        part.write_text("whole")
+    assert os.read(reader, 64) == b"whole"
+    os.close(reader)
+    assert pipe.is_fifo()
