@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import baseline
+from analytics.gain import baseline
 
 N, T, P = 5, 7, 2
 

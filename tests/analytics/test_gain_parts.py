@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from analytics import baseline, contrasts, effects, gates, outliers, splines
-from analytics.design import NEVER, Grid
+from analytics.gain import baseline, contrasts, effects, gates, outliers, splines
+from analytics.gain.design import NEVER, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

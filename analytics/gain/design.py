@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from analytics import rows, splines
+from analytics.gain import rows, splines
 from contracts.errors import DataError
 from contracts.panel import Panel, Upgrades
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics import baseline, contrasts, effects
+from analytics.gain import baseline, contrasts, effects
 
 if TYPE_CHECKING:
-    from analytics.contrasts import Contrasts, Weights
-    from analytics.design import Grid
+    from analytics.gain.contrasts import Contrasts, Weights
+    from analytics.gain.design import Grid
     from contracts.outcome import Verdict
 
 CONTROLS_MIN = 4  # with fewer, a Student t of under three degrees of freedom: no statement

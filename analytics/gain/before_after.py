@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics import baseline
-from analytics.contrasts import TINY, Contrasts
+from analytics.gain import baseline
+from analytics.gain.contrasts import TINY, Contrasts
 from contracts.errors import DataError
 
 if TYPE_CHECKING:
-    from analytics.baseline import Baseline
-    from analytics.contrasts import Weights
-    from analytics.design import Grid
+    from analytics.gain.baseline import Baseline
+    from analytics.gain.contrasts import Weights
+    from analytics.gain.design import Grid
 
 BLOCKS = 6  # few and long: the mean of a block must not remember the block before
 WORDS = "whatever else moved all lines (season, demand, prices) is counted as gain here"

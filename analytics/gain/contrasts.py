@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics import baseline
+from analytics.gain import baseline
 
 if TYPE_CHECKING:
-    from analytics.baseline import Baseline
-    from analytics.design import Grid
+    from analytics.gain.baseline import Baseline
+    from analytics.gain.design import Grid
 
 # A control that misses more than half of a window shows another contrast than the line's.
 SHARE_MIN = 0.5

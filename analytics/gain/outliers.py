@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics import baseline
-from analytics.design import listed
+from analytics.gain import baseline
+from analytics.gain.design import listed
 
 if TYPE_CHECKING:
-    from analytics.baseline import Baseline
-    from analytics.design import Grid
+    from analytics.gain.baseline import Baseline
+    from analytics.gain.design import Grid
 
 FAR = 6.0  # standard deviations: one normal cell in five hundred million
 MAD_TO_SD = 1.4826  # of a normal distribution

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from analytics import before_after, contrasts, design, effects, gates, outliers
+from analytics.gain import before_after, contrasts, design, effects, gates, outliers
 from contracts.errors import DataError
 from contracts.outcome import Gain, Interval, LineGain, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analytics.contrasts import Contrasts
-    from analytics.design import Grid
-    from analytics.effects import Draws
+    from analytics.gain.contrasts import Contrasts
+    from analytics.gain.design import Grid
+    from analytics.gain.effects import Draws
     from contracts.panel import Panel, Upgrades
 
 CONTROLS_TO_COMPARE = 2  # one control cannot tell its noise from what moved all lines
