@@ -10,8 +10,7 @@ from gainline.output import Format, as_json, as_text, print_answer
 from store.query import fetch_rows
 
 LEDGER_SQL = (
-    "SELECT gateway, received, stored, duplicate, dead_letter,"
-    " received = stored + duplicate + dead_letter AS balances FROM ledger ORDER BY gateway"
+    "SELECT *, received = stored + duplicate + dead_letter AS balances FROM ledger ORDER BY gateway"
 )
 # Of a payload a list shows the beginning; `show` writes all of it.
 DEAD_LETTERS_SQL = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -37,6 +38,9 @@ OTHERS_WAIT_S = 5.0
 # A service that failed begins again after so long, doubled at each failure.
 RESTART_S_MIN = 1.0
 RESTART_S_MAX = 60.0
+# Nothing that gets on takes longer: a commit waits 30 s for its turn, a report takes seconds. The
+# sign of life is not renewed then.
+HANGS_AFTER_S = 120.0
 # How long a service may take to end once it was told to; `run` must be gone within 10 s.
 STOP_WITHIN_S = 8.0
 # What is left in the journal after that is stored at the next start.
@@ -46,11 +50,36 @@ log = structlog.get_logger()
 
 
 class Stop(threading.Event):
-    """Set when the services are to end; `is_up` is set once the first of them does its work."""
+    """Set when the services are to end; `is_up` is set once the first of them does its work.
+
+    Services pause by waiting for it, so it knows since when each has been at work without a pause.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.is_up = threading.Event()
+        self._busy_since_s: dict[int, float] = {}  # of each service's thread; infinite in a pause
+
+    def note_progress(self) -> None:
+        """Note that the service in this thread gets on with its work."""
+        self._busy_since_s[threading.get_ident()] = time.monotonic()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Pause until it is set, `timeout` seconds at most; tell whether it is set."""
+        service = threading.get_ident()
+        if service not in self._busy_since_s:
+            return super().wait(timeout)
+        self._busy_since_s[service] = math.inf
+        try:
+            return super().wait(timeout)
+        finally:
+            self.note_progress()
+
+    @property
+    def is_hanging(self) -> bool:
+        """Tell whether a service has neither paused nor got on for HANGS_AFTER_S."""
+        busy_since_s = min(list(self._busy_since_s.values()), default=math.inf)
+        return time.monotonic() - busy_since_s > HANGS_AFTER_S
 
 
 Service = Callable[[Settings, Stop], None]
@@ -70,7 +99,7 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
         signal.signal(number, lambda number, _frame: received.append(number))
     if services[0] is not ingest:
         stop.is_up.set()
-    first, *others = [partial(service, settings) for service in services]
+    first, *others = [partial(_watched, service, settings) for service in services]
     threads = [_started(partial(_guarded, first, stop, failures))]
     others_at_s = time.monotonic() + OTHERS_WAIT_S
     is_told = False
@@ -81,7 +110,8 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
         if others and (is_told or time.monotonic() >= others_at_s):
             threads += [_started(partial(_kept_up, other, stop)) for other in others]
             others = []
-        _tell(show_alive)
+        if not stop.is_hanging:
+            _tell(show_alive)
     stop.set()
     _join(threads, code := 130 if signal.SIGINT in received else 0)
     if failures:
@@ -93,6 +123,11 @@ def _started(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
+def _watched(service: Service, settings: Settings, stop: Stop) -> None:
+    stop.note_progress()
+    service(settings, stop)
 
 
 def _join(threads: list[threading.Thread], code: int) -> None:
@@ -159,30 +194,30 @@ def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> Non
         while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
             if receiver.connected:
                 stop.is_up.set()
-            _patiently(lambda: _drain(intake.store_new, stop.is_set), stop)
+            _patiently(lambda: _drain(intake.store_new, stop), stop)
     finally:
         stop.set()
         receiving.join()  # before the journal is closed
     until_s = time.monotonic() + LAST_COMMITS_S
-    _patiently(lambda: _drain(intake.store_new, lambda: time.monotonic() >= until_s), stop)
+    _patiently(lambda: _drain(intake.store_new, stop, until_s=until_s), stop)
     if failures:
         raise failures[0]
 
 
-def judge(settings: Settings, stop: threading.Event) -> None:
+def judge(settings: Settings, stop: Stop) -> None:
     """Judge what the lake has received, as it comes."""
     with wiring.open_lake(settings, writer="judge") as lake:
         bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
         while not stop.wait(pause_s):
-            _patiently(lambda: _drain(partial(_judge_new, bench), stop.is_set), stop)
+            _patiently(lambda: _drain(partial(_judge_new, bench), stop), stop)
 
 
 def _judge_new(bench: flow.Bench) -> int:
     return bench.judge_new(time.time_ns() // 1000)
 
 
-def maintain(settings: Settings, stop: threading.Event) -> None:
+def maintain(settings: Settings, stop: Stop) -> None:
     """Keep the store in order."""
     folder = wiring.store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
@@ -191,7 +226,7 @@ def maintain(settings: Settings, stop: threading.Event) -> None:
         stop.wait(MAINTAIN_EVERY_S)
 
 
-def schedule(settings: Settings, stop: threading.Event) -> None:
+def schedule(settings: Settings, stop: Stop) -> None:
     """Make the reports that are due."""
     from gainline.reporting import make_due_reports  # noqa: PLC0415  # loads torch
 
@@ -245,10 +280,12 @@ def _tell(say: Callable[[], None]) -> None:
         say()
 
 
-def _drain(step: Callable[[], int], is_over: Callable[[], bool]) -> None:
-    """Repeat a step until it finds nothing more to do, or the time for it is over."""
-    while step() and not is_over():
-        pass
+def _drain(step: Callable[[], int], stop: Stop, *, until_s: float | None = None) -> None:
+    """Repeat a step until it finds nothing more to do, or we are to stop, or the time is over."""
+    while step():
+        stop.note_progress()
+        if stop.is_set() if until_s is None else time.monotonic() >= until_s:
+            return
 
 
 def _patiently(step: Callable[[], object], stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contracts.batches import LedgerEntry
 from contracts.errors import GainlineError
 from store.query import fetch
 
@@ -18,8 +19,7 @@ SELECT (SELECT count(*) FROM raw.readings) AS raw_readings,
 """
 # The numbers of arrival only grow, so this reads the newest segment and no other.
 LAST_SQL = "SELECT max(received_time) AS last FROM raw.readings WHERE arrival >= ?"
-LEDGER_SQL = "SELECT gateway, received, stored, duplicate, dead_letter FROM ledger"
-OUTCOMES = ("received", "stored", "duplicate", "dead_letter")
+_, *OUTCOMES = LedgerEntry._fields
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class FlowCollector(Collector):
         up = GaugeMetricFamily("gainline_store_up", "1 if the store answers")
         try:
             state = flow_state(self._store)
-            ledger = fetch(self._store, LEDGER_SQL).to_pylist()
+            ledger = fetch(self._store, "SELECT * FROM ledger").to_pylist()
         except GainlineError:
             up.add_metric([], 0)
             yield up

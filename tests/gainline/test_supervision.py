@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +31,21 @@ def hang(settings, stop):
     print("up", flush=True)
     time.sleep(600)
 sys.exit(services.run_until_signalled(Settings(), [hang]))
+"""
+
+
+# A service that works in short turns, the next one in a turn without end.
+WORKING = """
+import sys, time
+from gainline import services
+from gainline.config import Settings
+services.HANGS_AFTER_S = services.STOP_WITHIN_S = 0.5
+def work(settings, stop):
+    for _ in range(10):
+        stop.wait(0.2)
+    print("hangs from now on", flush=True)
+    time.sleep(600)
+sys.exit(services.run_until_signalled(Settings(), [work]))
 """
 
 
@@ -155,3 +171,21 @@ def test_what_no_broker_would_take_is_the_configurations_fault(
         pytest.raises(ConfigError, match=key),
     ):
         wiring.receiver(Settings(broker=broker), journal)
+
+
+@pytest.mark.timeout(120)
+def test_a_service_that_hangs_shows_no_sign_of_life_any_more(tmp_path: Path) -> None:
+    sign = tmp_path / "alive"
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKING],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "GAINLINE_ALIVE_FILE": str(sign)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"hangs from now on\n"
+        hangs_since_s = time.time()
+        assert sign.stat().st_mtime > hangs_since_s - 1.0
+        time.sleep(2.0)
+        assert sign.stat().st_mtime < hangs_since_s + 1.0
+        process.kill()
