@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contracts.errors import ConfigError, GainlineError, TransientError, UnreachableError
+from gainline.ending import (
+    EXIT_ANSWER_IS_BAD,
+    code_of,
+    interruptible,
+    leave,
+    open_missing_streams,
+)
 
 if TYPE_CHECKING:
     from gainline.config import Settings
-
-EXIT_ANSWER_IS_BAD = 1
-EXIT_WRONG_COMMAND_LINE = 2
-EXIT_WRONG_CONFIGURATION = 3
-EXIT_UNREACHABLE = 4
-EXIT_NOT_NOW = 75
-EXIT_INTERRUPTED = 130
-
-TRACEBACK_VARIABLE = "GAINLINE_TRACEBACK"
-
-# typer carries a click of its own and does not name this class in public
-UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     help="From the messages of sensors to what an upgrade earned.",
@@ -35,9 +29,16 @@ app = typer.Typer(
 dead_letters_app = typer.Typer(no_args_is_help=True)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="The TOML file.")]
+# A larger gain is a slip of the keyboard.
+GAIN_MAX = 1000
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The TOML file.", readable=False)
+]
 BrokerOption = Annotated[str | None, typer.Option("--broker", help="mqtt://HOST:PORT")]
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the lake.")]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of the lake.", readable=False)
+]
 TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FormatOption = Annotated[
@@ -47,51 +48,13 @@ FormatOption = Annotated[
 
 def main() -> None:
     """Run the command line and exit with a code of docs/commands.md."""
-    sys.exit(run(sys.argv[1:]))
+    open_missing_streams()
+    leave(run(sys.argv[1:]))
 
 
 def run(words: list[str]) -> int:
-    """Run one command; every error of ours becomes one line and an exit code."""
-    try:
-        code: int | None = app(words, prog_name="gainline", standalone_mode=False)
-    except typer.Exit as done:
-        return done.exit_code
-    except UsageError as problem:
-        problem.show()
-        return EXIT_WRONG_COMMAND_LINE
-    except (KeyboardInterrupt, typer.Abort):
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
-        return 0
-    except Exception as problem:  # noqa: BLE001  # whatever it is, the user gets one line
-        return _complain(problem)
-    return code or 0
-
-
-def _complain(problem: Exception) -> int:
-    """Say in one line what went wrong, and give the exit code."""
-    line = " ".join(str(problem).split())
-    if isinstance(problem, GainlineError):
-        typer.echo(f"gainline: {line}", err=True)
-        return _exit_code(problem)
-    if os.environ.get(TRACEBACK_VARIABLE):
-        raise problem
-    defect = f"{type(problem).__name__}: {line}"
-    typer.echo(
-        f"gainline: a defect of gainline, please report it: {defect}"
-        f" ({TRACEBACK_VARIABLE}=1 shows where)",
-        err=True,
-    )
-    return EXIT_ANSWER_IS_BAD
-
-
-def _exit_code(problem: GainlineError) -> int:
-    if isinstance(problem, ConfigError):
-        return EXIT_WRONG_CONFIGURATION
-    if isinstance(problem, UnreachableError):
-        return EXIT_UNREACHABLE
-    return EXIT_NOT_NOW if isinstance(problem, TransientError) else EXIT_ANSWER_IS_BAD
+    """Run one command; every mistake becomes one line and an exit code."""
+    return code_of(lambda: app(words, prog_name="gainline", standalone_mode=False))
 
 
 def _settings(
@@ -106,13 +69,37 @@ def _settings(
     return with_options(load(config), broker=broker, store=store, topics=topics)
 
 
+def _above_0(value: float) -> float:
+    return _checked(value, value > 0 and math.isfinite(value), "give a number above 0")
+
+
+def _share(value: float) -> float:
+    return _checked(value, 0 < value < 1, "give a number between 0 and 1, such as 0.9")
+
+
+def _alpha(value: float) -> float:
+    return _checked(value, 0 <= value <= GAIN_MAX, "give a multiplier, such as 1.2 for 20 % more")
+
+
+def _beta(value: float) -> float:
+    return _checked(value, -GAIN_MAX <= value <= 1, "give a share, such as 0.1 for 10 % less")
+
+
+def _checked(value: float, is_good: bool, fix: str) -> float:  # noqa: FBT001  # a claim on value
+    if not is_good:
+        raise typer.BadParameter(f"{value:g} cannot be; {fix}")
+    return value
+
+
 @app.command()
 def demo(
-    replay: Annotated[list[Path] | None, typer.Option(help="A recording; repeatable.")] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option(help="A recording; repeatable.", readable=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the lake and the report.")] = Path(
         "demo-out"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of the simulated plant.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated plant.", min=0)] = 1,
 ) -> int:
     """Run the main job on an embedded broker: a simulated plant, or recordings."""
     from gainline.demo import run_demo
@@ -139,9 +126,11 @@ def check_config(
 ) -> None:
     """Check the configuration; connects to nothing unless told --live."""
     from gainline.doctor import check_live, check_settings
+    from gainline.mistakes import naming_place
 
     settings = _settings(config)
-    check_settings(settings)
+    with naming_place(config):
+        check_settings(settings)
     if live:
         check_live(settings)
     typer.echo("the configuration is good")
@@ -168,7 +157,7 @@ def run_everything(
     """Run everything: ingest, judge, maintenance, schedule, page."""
     from gainline import services
 
-    settings = _ready_to_serve(_settings(config, broker, store, topic))
+    settings = _ready_to_serve(_settings(config, broker, store, topic), config)
     return services.run_until_signalled(settings, services.everything(settings))
 
 
@@ -180,56 +169,58 @@ def ingest(
     topic: TopicOption = None,
 ) -> int:
     """Receive, journal, acknowledge, decode and store."""
-    return _serve_one("ingest", _settings(config, broker, store, topic))
+    return _serve_one("ingest", _settings(config, broker, store, topic), config)
 
 
 @app.command()
 def judge(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Judge what is stored, as it comes."""
-    return _serve_one("judge", _settings(config, store=store))
+    return _serve_one("judge", _settings(config, store=store), config)
 
 
 @app.command()
 def maintain(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Keep the store in order."""
-    return _serve_one("maintain", _settings(config, store=store))
+    return _serve_one("maintain", _settings(config, store=store), config)
 
 
 @app.command()
 def schedule(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Make the reports of the schedule, each slot exactly once."""
-    return _serve_one("schedule", _settings(config, store=store))
+    return _serve_one("schedule", _settings(config, store=store), config)
 
 
 @app.command()
 def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Show health, metrics and reports on a page."""
-    return _serve_one("serve", _settings(config, store=store))
+    return _serve_one("serve", _settings(config, store=store), config)
 
 
-def _serve_one(name: str, settings: Settings) -> int:
+def _serve_one(name: str, settings: Settings, config: Path | None) -> int:
     from gainline import services
 
-    _ready_to_serve(settings)
+    _ready_to_serve(settings, config)
     return services.run_until_signalled(settings, [getattr(services, name)])
 
 
-def _ready_to_serve(settings: Settings) -> Settings:
+def _ready_to_serve(settings: Settings, config: Path | None) -> Settings:
     """Set up the log, and refuse what no service may start with."""
     from gainline.doctor import refuse_start
+    from gainline.mistakes import naming_place
     from gainline.telemetry import set_up_logging
 
     set_up_logging(settings.log.level)
-    refuse_start(settings)
+    with naming_place(config):
+        refuse_start(settings)
     return settings
 
 
 @app.command()
 def simulate(
     broker: BrokerOption = "mqtt://127.0.0.1:1883",
-    seconds: Annotated[float, typer.Option(help="How long.")] = 60.0,
-    rate: Annotated[float, typer.Option(help="Messages a second.")] = 20.0,
-    seed: Annotated[int, typer.Option(help="Seed of the plant.")] = 1,
+    seconds: Annotated[float, typer.Option(help="How long.", callback=_above_0)] = 60.0,
+    rate: Annotated[float, typer.Option(help="Messages a second.", callback=_above_0)] = 20.0,
+    seed: Annotated[int, typer.Option(help="Seed of the plant.", min=0)] = 1,
 ) -> None:
     """Publish as a plant of gateways would."""
     from gainline.simulate import publish_plant
@@ -243,7 +234,9 @@ def simulate(
 @app.command()
 def probe(
     topic: Annotated[str, typer.Option(help="The topic it came on.")],
-    file: Annotated[Path | None, typer.Argument(help="The payload; else standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The payload; else standard input.", readable=False)
+    ] = None,
     config: ConfigOption = None,
 ) -> int:
     """Decode one payload as `ingest` would, and store nothing."""
@@ -254,8 +247,8 @@ def probe(
 
 @app.command()
 def clean(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Parquet or CSV.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Parquet or CSV.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Parquet or CSV.", readable=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Parquet or CSV.", readable=False)],
     config: ConfigOption = None,
 ) -> None:
     """Judge the readings of a table and write it back with the verdicts."""
@@ -274,7 +267,8 @@ def sql(
     """Ask the store in SQL, read-only, also while `run` writes."""
     from gainline.output import Format, print_answer
 
-    print_answer(_store_folder(config, store), query, Format(form))
+    folder = _store_folder(config, store)
+    interruptible(lambda: print_answer(folder, query, Format(form)))
 
 
 @app.command()
@@ -284,7 +278,8 @@ def ledger(
     """Show that received = stored + duplicate + dead letter, for each gateway."""
     from gainline.accounts import show_ledger
 
-    balances = show_ledger(_store_folder(config, store), in_json=as_json)
+    folder = _store_folder(config, store)
+    balances = interruptible(lambda: show_ledger(folder, in_json=as_json))
     return 0 if balances else EXIT_ANSWER_IS_BAD
 
 
@@ -317,11 +312,13 @@ def _store_folder(config: Path | None, store: Path | None) -> Path:
 
 @app.command()
 def gain(
-    panel: Annotated[Path, typer.Argument(help="line, period, output, unit_cost, covariates…")],
-    upgrades: Annotated[Path, typer.Option(help="line, upgraded_on")],
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
-    ramp: Annotated[int, typer.Option(help="Periods left out after an upgrade.")] = 0,
-    anticipation: Annotated[int, typer.Option(help="Periods left out before it.")] = 0,
+    panel: Annotated[
+        Path, typer.Argument(help="line, period, output, unit_cost, covariates…", readable=False)
+    ],
+    upgrades: Annotated[Path, typer.Option(help="line, upgraded_on", readable=False)],
+    level: Annotated[float, typer.Option(help="Of the intervals.", callback=_share)] = 0.9,
+    ramp: Annotated[int, typer.Option(help="Periods left out after an upgrade.", min=0)] = 0,
+    anticipation: Annotated[int, typer.Option(help="Periods left out before it.", min=0)] = 0,
     *,
     as_json: JsonFlag = False,
 ) -> None:
@@ -334,8 +331,10 @@ def gain(
 
 @app.command()
 def profit(
-    alpha: Annotated[float, typer.Option(help="Multiplier of output.")],
-    beta: Annotated[float, typer.Option(help="Fraction of unit variable cost removed.")],
+    alpha: Annotated[float, typer.Option(help="Multiplier of output.", callback=_alpha)],
+    beta: Annotated[
+        float, typer.Option(help="Fraction of unit variable cost removed.", callback=_beta)
+    ],
     model: Annotated[
         Literal["cost_plus", "fixed_price"], typer.Option(help="What the price is.")
     ] = "cost_plus",
@@ -361,5 +360,6 @@ def report(
     from gainline.reporting import Occasion, write_report
 
     settings = _settings(config, store=store)
-    write_report(settings, out, Occasion("Report", datetime.now(UTC)))
+    occasion = Occasion("Report", datetime.now(UTC))
+    interruptible(lambda: write_report(settings, out, occasion))
     typer.echo(out)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
 from contracts.errors import ConfigError
+from gainline.mistakes import Place, dotted, in_words, line_of
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
 EXAMPLE = Path(__file__).with_name("example.toml")
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+# Beyond it a number is a slip of the keyboard, and infinity would make every figure infinite.
+LARGEST = 1e15
+
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
+Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
@@ -32,8 +39,8 @@ class BrokerSection(Section, frozen=True):
     """Where the messages come from."""
 
     url: str = "mqtt://127.0.0.1:1883"
-    topics: tuple[str, ...] = ("#",)
-    client_id: str = "gainline-ingest"
+    topics: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("#",)
+    client_id: Text = "gainline-ingest"
 
 
 class IngestSection(Section, frozen=True):
@@ -51,7 +58,7 @@ class IngestSection(Section, frozen=True):
 class StoreSection(Section, frozen=True):
     """Where the lake is, and how often it commits."""
 
-    folder: str = "gainline-store"
+    folder: Text = "gainline-store"
     commit_interval_s: Positive = 1.0
 
 
@@ -104,8 +111,8 @@ class EconomicsSection(Section, frozen=True):
     investment: NotNegative = 0.0
     running_cost_per_year: NotNegative = 0.0
     demand_per_year: Positive | None = None
-    discount_rate: NotNegative = 0.08
-    horizon_years: Count = 10
+    discount_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.08
+    horizon_years: Years = 10
 
 
 class GainSection(Section, frozen=True):
@@ -142,7 +149,7 @@ class PageSection(Section, frozen=True):
 class LogSection(Section, frozen=True):
     """How much is said."""
 
-    level: str = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Settings(Section, frozen=True):
@@ -163,20 +170,37 @@ class Settings(Section, frozen=True):
     log: LogSection = LogSection()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the keys come from: a file, and the variables that override some of them."""
+
+    path: Path | None
+    text: str
+    variables: Mapping[Place, str]
+
+    def of(self, place: Place) -> str:
+        """Name the variable that has set a key, else file and line."""
+        keys = tuple(step for step in place if isinstance(step, str))
+        for set_by, name in self.variables.items():
+            shared = min(len(set_by), len(keys))
+            if shared and set_by[:shared] == keys[:shared]:
+                return name
+        return f"{self.path}{line_of(self.text, place)}" if self.path else "environment"
+
+
 def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the file (or none), apply the environment, check every key.
 
-    Raises ConfigError naming file, line, key and the fix.
+    Raises ConfigError naming the file and line, or the variable, the key and the fix.
     """
     text = _read(path) if path else ""
-    origin = str(path) if path else "environment"
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{origin}: not valid TOML: {problem}") from None
-    _override(tree, environment)
-    _refuse_unknown(tree, Settings, (), text=text, origin=origin)
-    return _checked(tree, text=text, origin=origin)
+        raise ConfigError(f"{path}: not valid TOML: {problem}") from None
+    origin = Origin(path, text, _override(tree, environment))
+    _refuse_unknown(tree, Settings, (), origin)
+    return _checked(tree, origin)
 
 
 def with_options(
@@ -215,15 +239,18 @@ def write_example(folder: Path) -> Path:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `gainline init` writes one") from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read: {problem}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no text in UTF-8; save it as such") from None
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem.strerror}") from None
 
 
-def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Set `section.key` from GAINLINE__SECTION__KEY; a value is TOML where it can be, else text."""
+def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[Place, str]:
+    """Set `section.key` from GAINLINE__SECTION__KEY; tell which variable has set what."""
+    variables: dict[Place, str] = {}
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
@@ -232,19 +259,33 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
         for key in keys[:-1]:
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"{name}: {key} is a list of tables; set it in the file instead")
-        table[keys[-1]] = _toml_value(environment[name])
+                raise ConfigError(f"{name}: {key} is no section; set it in the file instead")
+        table[keys[-1]] = _value(environment[name], _type_of(keys))
+        variables[tuple(keys)] = name
+    return variables
 
 
-def _toml_value(text: str) -> Any:  # noqa: ANN401  # any TOML value
+def _value(text: str, wanted: object) -> Any:  # noqa: ANN401  # any TOML value
+    """Read the text of a variable: TOML where it can be, else, and for a text key, itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    is_text = get_origin(wanted) is not tuple and str in (wanted, *get_args(wanted))
+    return text if is_text and not isinstance(value, str) else value
+
+
+def _type_of(keys: list[str]) -> object:
+    """Find the type of a key; None where there is no such key."""
+    kind: Any = Settings
+    for key in keys:
+        fields = msgspec.structs.fields(kind) if isinstance(kind, type(Section)) else ()
+        kind = next((field.type for field in fields if field.name == key), None)
+    return kind
 
 
 def _refuse_unknown(
-    tree: Mapping[str, Any], kind: type[Section], where: tuple[str, ...], *, text: str, origin: str
+    tree: Mapping[str, Any], kind: type[Section], where: Place, origin: Origin
 ) -> None:
     """Raise ConfigError for the first key that no section has, naming the nearest that one has."""
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
@@ -252,17 +293,18 @@ def _refuse_unknown(
         place = (*where, key)
         if key not in fields:
             near = get_close_matches(key, fields, n=1, cutoff=0.0)[0]
-            at = _line_of(text, place)
             raise ConfigError(
-                f"{origin}{at}: unknown key {'.'.join(place)}; did you mean"
-                f" {'.'.join((*where, near))}?"
+                f"{origin.of(place)}: unknown key {dotted(place)}; did you mean"
+                f" {dotted((*where, near))}?"
             )
         section = _section_in(fields[key])
         if section is None:
             continue
-        for table in value if isinstance(value, list) else [value]:
+        if isinstance(value, dict):
+            _refuse_unknown(value, section, place, origin)
+        for number, table in enumerate(value if isinstance(value, list) else ()):
             if isinstance(table, dict):
-                _refuse_unknown(table, section, place, text=text, origin=origin)
+                _refuse_unknown(table, section, (*place, number), origin)
 
 
 def _section_in(kind: Any) -> type[Section] | None:  # noqa: ANN401  # a type or a generic alias
@@ -273,30 +315,12 @@ def _section_in(kind: Any) -> type[Section] | None:  # noqa: ANN401  # a type or
     return None
 
 
-def _checked(tree: Mapping[str, Any], *, text: str, origin: str) -> Settings:
+def _checked(tree: Mapping[str, Any], origin: Origin) -> Settings:
     try:
         return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as problem:
-        words, _, path = str(problem).partition(" - at `$")
-        keys = tuple(key.partition("[")[0] for key in path.rstrip("`").split(".") if key)
-        at = _line_of(text, keys)
-        raise ConfigError(f"{origin}{at}: {'.'.join(keys) or 'file'}: {words}") from None
-
-
-def _line_of(text: str, keys: tuple[str, ...]) -> str:
-    r"""Find the line of a key, as ':LINE'; nothing where it is not in the file.
-
-    >>> _line_of("[store]\nfolder = 'x'\n", ("store", "folder"))
-    ':2'
-    """
-    section: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip()
-        if bare.startswith("["):
-            section = tuple(bare.strip("[] ").split("."))
-            found = section == keys
-        else:
-            found = (*section, *bare.partition("=")[0].strip().split(".")) == keys
-        if found:
-            return f":{number}"
-    return ""
+        place, words = in_words(str(problem))
+        choices = get_args(_type_of([step for step in place if isinstance(step, str)]))
+        if words.startswith("Invalid enum"):
+            words = f"must be one of {', '.join(map(str, choices))}"
+        raise ConfigError(f"{origin.of(place)}: {dotted(place) or 'file'}: {words}") from None

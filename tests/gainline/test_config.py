@@ -5,6 +5,8 @@ import pytest
 from contracts.errors import ConfigError
 from gainline import wiring
 from gainline.config import EXAMPLE, Settings, load, with_options, write_example
+from gainline.doctor import check_settings
+from gainline.mistakes import naming_place
 from ingest.readings import Limits
 from ingest.topics import TEMPLATE
 
@@ -33,10 +35,23 @@ def test_no_file_means_defaults() -> None:
     [
         ("[store]\ncommit_intervals = 3\n", ":2: unknown key store.commit_intervals; did you mean"),
         ("[stor]\nfolder = 'x'\n", ":1: unknown key stor; did you mean store?"),
-        ("\n[store]\ncommit_interval_s = 'soon'\n", ":3: store.commit_interval_s: Expected"),
-        ("[page]\nport = 99999\n", ":2: page.port: Expected `int` <= 65535"),
-        ("[[schedule]]\nname = 'a/b'\ncron = '* * * * *'\n", ":2: schedule.name: Expected"),
+        (
+            "\n[store]\ncommit_interval_s = 'soon'\n",
+            ":3: store.commit_interval_s: must be a number",
+        ),
+        ("[page]\nport = 99999\n", ":2: page.port: must be a whole number <= 65535"),
+        (
+            "[[schedule]]\nname = 'a/b'\ncron = '* * * * *'\n",
+            ":2: schedule.name: must be a text in quotes of letters",
+        ),
         ("[[upgrades]]\nline = 'a'\nupgraded_on = 'May'\n", ":3: upgrades.upgraded_on"),
+        ("[[tags]]\npattern = 'a'\n[[tags]]\npattern = 'b'\nlow = 'x'\n", ":5: tags.low: must"),
+        ("[broker]\n[store]  # where\nfoldr = 'x'\n", ":3: unknown key store.foldr"),
+        ("[[upgrades]]\nline = 'a'\n", ":1: upgrades: the key upgraded_on is missing"),
+        ("[log]\nlevel = 'loud'\n", ":2: log.level: must be one of debug, info, warning, error"),
+        ("[store]\nfolder = ''\n", ":2: store.folder: must be a text in quotes that is not empty"),
+        ("[broker]\ntopics = []\n", ":2: broker.topics: must be"),
+        ("[economics]\nprice_per_unit = inf\n", ":2: economics.price_per_unit: must be a number"),
         ("[store\n", "not valid TOML"),
     ],
 )
@@ -74,6 +89,41 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 def test_an_unknown_name_in_the_environment_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"store\.comit; did you mean store\.commit_interval_s"):
         load(None, environment={"GAINLINE__STORE__COMIT": "4"})
+
+
+def test_a_mistake_in_the_environment_names_the_variable_and_not_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "[store]\ncommit_interval_s = 2\n")
+    with pytest.raises(ConfigError) as raised:
+        load(path, environment={"GAINLINE__STORE__COMMIT_INTERVAL_S": "soon"})
+    name, _, rest = str(raised.value).partition(": ")
+    assert name == "GAINLINE__STORE__COMMIT_INTERVAL_S"
+    assert rest == "store.commit_interval_s: must be a number, not a text in quotes"
+
+
+def test_a_text_in_the_environment_may_look_like_a_number() -> None:
+    settings = load(None, environment={"GAINLINE__BROKER__CLIENT_ID": "5"})
+    assert settings.broker.client_id == "5"
+
+
+def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeff[store]\nfolder = 'x'\n")
+    assert load(path, environment={}).store.folder == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[ingest]\nzone = 'Mars/Base'\n", ":2: ingest.zone"),
+        ("[[schedule]]\ncron = 'soon'\nname = 'weekly'\n", ":3: schedule weekly"),
+    ],
+)
+def test_what_only_a_check_finds_is_named_with_its_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as raised, naming_place(path):
+        check_settings(load(path, environment={}))
+    assert str(raised.value).startswith(f"{path}{words}")
 
 
 def test_the_command_line_has_the_last_word() -> None:
