@@ -96,7 +96,25 @@ def _column(table: pa.Table, name: str, wanted: pa.DataType) -> pa.ChunkedArray[
         raise DataError("the column 'tag' has empty cells: give every row a tag")
     if _is_castable(column.type, wanted):
         return pc.cast(column, wanted, safe=False)
-    raise DataError(f"the column {name!r} has the type {column.type}: make it {wanted}")
+    raise DataError(f"the column {name!r} {_what_is_wrong(column, wanted)}")
+
+
+def _what_is_wrong(column: pa.ChunkedArray[Any], wanted: pa.DataType) -> str:
+    """Say why a column cannot be cast; of text, which cell is in the way."""
+    found = enumerate(column.to_pylist() if _is_castable(column.type, pa.string()) else (), 1)
+    bad = next((each for each in found if wanted == TIME or not _is_number(each[1])), None)
+    if bad is None:
+        return f"has the type {column.type}: make it {wanted}"
+    fix = "write all times alike, as 2026-03-02T06:00:00Z" if wanted == TIME else "write a number"
+    return f"is text, such as {bad[1]!r} in row {bad[0]}: {fix}, or make it {wanted}"
+
+
+def _is_number(cell: str | None) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
 
 
 def _is_castable(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contracts.errors import ConfigError, TransientError
+from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Address
 from contracts.outcome import Report, Truth
 from gainline import flow, wiring
@@ -79,7 +80,7 @@ def run_demo(out: Path, *, recordings: tuple[Path, ...], seed: int) -> bool:
     Raises ConfigError for a folder that is not an earlier demo, DataError for a file that is no
     recording, TransientError where the pipeline stands still.
     """
-    say = Console(stderr=True, highlight=False).print
+    say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     _refuse(out)
     source = _recorded(recordings) if recordings else _simulated(seed)
     _prepare(out)
@@ -112,14 +113,17 @@ def _simulated(seed: int) -> Source:
 
 def _recorded(files: tuple[Path, ...]) -> Source:
     """Read the recordings; each is sent by a gateway of its own, named after its place."""
-    tables = [read_table(file, columns=("tag", "source_time", "value")) for file in files]
-    messages = [
-        message
-        for number, table in enumerate(tables, 1)
-        for message in replay.messages(table, gateway=f"recording-{number}", epoch="replay")
-    ]
-    rows = sum(table.num_rows for table in tables)
-    title = "recordings " + ", ".join(str(file) for file in files)
+    messages, rows = list[Outgoing](), 0
+    for number, file in enumerate(files, 1):
+        table = read_table(file, columns=("tag", "source_time", "value"))
+        rows += table.num_rows
+        try:
+            messages += replay.messages(table, gateway=f"recording-{number}", epoch="replay")
+        except DataError as problem:
+            raise DataError(f"{file}: {problem}") from None
+    if rows == 0:
+        raise DataError(f"{files[0]}: the recording has no rows; give one that has")
+    title = "recordings " + ", ".join("/".join(file.absolute().parts[-2:]) for file in files)
     return Source(title, iter(messages), len(messages), rows)
 
 

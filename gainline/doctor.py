@@ -91,6 +91,9 @@ def _finding(subject: str, check: Callable[[], str]) -> Finding:
         return Finding(subject, is_good=True, words=check())
     except GainlineError as problem:
         return Finding(subject, is_good=False, words=str(problem))
+    except OSError as problem:
+        words = f"{problem.filename}: {problem.strerror}: give this user the right to"
+        return Finding(subject, is_good=False, words=words)
 
 
 def _installation(_settings: Settings) -> str:

@@ -65,3 +65,38 @@ def test_a_column_of_text_is_named(tmp_path: Path) -> None:
     table = table.set_column(3, "value", pa.array(["warm", "cold"]))
     with pytest.raises(DataError, match="value"):
         cleaned(tmp_path, table, Settings())
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            "a,2026-01-01T00:00:00Z,1\na,2026-01-01T00:00:01Z,warm",
+            "'value' is text, such as 'warm'",
+        ),
+        ("a,2026-01-01T00:00:00Z,1\na,2026-01-01 00:00:01,2", "'source_time' is text, such as"),
+    ],
+)
+def test_the_cell_of_a_csv_file_that_is_in_the_way_is_shown(
+    tmp_path: Path, rows: str, words: str
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(f"tag,source_time,value\n{rows}\n")
+    with pytest.raises(DataError, match=words) as raised:
+        clean_file(Settings(), source, target)
+    assert str(raised.value).startswith(str(source))
+    assert not target.exists()
+
+
+def test_a_tag_of_a_csv_file_may_be_a_number(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("tag,source_time,value\n007,2026-01-01T00:00:00Z,1\n")
+    clean_file(Settings(), source, target)
+    assert target.read_text().splitlines()[1].startswith('"007",')
+
+
+def test_a_name_that_promises_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    write_table(readings([1.0]), source)
+    with pytest.raises(DataError, match=r"cannot be written as \.xlsx"):
+        clean_file(Settings(), source, tmp_path / "out.xlsx")

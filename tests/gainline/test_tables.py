@@ -40,3 +40,14 @@ def test_lists_of_words_go_to_csv_with_blanks(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     write_table(pa.table({"reasons": [["spike", "range"], []]}), path)
     assert path.read_text().splitlines() == ['"reasons"', '"spike range"', '""']
+
+
+def test_what_has_no_place_in_a_cell_of_csv_becomes_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table(pa.table({"extra": [[{"a": 1}], None], "spot": [{"x": 1.5}, {"x": None}]}), path)
+    assert path.read_text().splitlines()[1] == '"[{""a"": 1}]","{""x"": 1.5}"'
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder"):
+        read_table(tmp_path)
