@@ -175,7 +175,8 @@ def _public_modules() -> set[str]:
     }
     imported = set()
     for path in ROOM_FILES:
-        own = "gainline.cli" if _name(path) == "gainline/cli.py" else path.parent.name
+        room = _name(path).partition("/")[0]
+        own = "gainline.cli" if _name(path) == "gainline/cli.py" else room
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = {node.module, *(f"{node.module}.{word.name}" for word in node.names)}
