@@ -14,7 +14,7 @@ from gainline.ending import (
     code_of,
     interruptible,
     leave,
-    open_missing_streams,
+    prepare_streams,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ FormatOption = Annotated[
 
 def main() -> None:
     """Run the command line and exit with a code of docs/commands.md."""
-    open_missing_streams()
+    prepare_streams()
     leave(run(sys.argv[1:]))
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
+from gainline.outfile import whole_file
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
 EXAMPLE = Path(__file__).with_name("example.toml")
@@ -228,12 +229,12 @@ def write_example(folder: Path) -> Path:
     path = folder / "gainline.toml"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as target:
-            target.write(EXAMPLE.read_text(encoding="utf-8"))
-    except FileExistsError:
-        raise ConfigError(f"{path}: is there already; it is not overwritten") from None
     except OSError as problem:
-        raise ConfigError(f"{path}: cannot be written: {problem.strerror}") from None
+        raise ConfigError(f"{folder}: cannot be made: {problem.strerror}") from None
+    if path.exists():
+        raise ConfigError(f"{path}: is there already; it is not overwritten")
+    with whole_file(path) as part:
+        part.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -55,8 +56,12 @@ def interruptible(work: Callable[[], Answer]) -> Answer:
     return ThreadPoolExecutor(1).submit(work).result()
 
 
-def open_missing_streams() -> None:
-    """Open what the caller has closed, so that no file of ours takes the place of a stream."""
+def prepare_streams() -> None:
+    """Open what the caller has closed, so that no file of ours takes the place of a stream.
+
+    And give standard output a buffer where PYTHONUNBUFFERED has taken it: without one Python
+    ignores that a full disk has taken only the beginning.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -64,6 +69,8 @@ def open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    if isinstance(sys.stdout.buffer, io.RawIOBase):
+        sys.stdout = os.fdopen(1, "w", closefd=False)
 
 
 def leave(code: int) -> None:

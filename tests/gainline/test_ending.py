@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -80,17 +81,29 @@ def test_a_reader_who_leaves_early_is_no_mistake(store: Path, form: str) -> None
         assert process.wait() == 0
 
 
-def test_an_answer_that_does_not_fit_on_the_disk_is_a_failure(store: Path) -> None:
-    with Path("/dev/full").open("w") as full:
+def files_end_at_100_kb() -> None:
+    """Let writing stop in the middle of an answer, as on a disk that gets full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_does_not_fit_on_the_disk_is_a_failure(
+    store: Path, tmp_path: Path, unbuffered: str
+) -> None:
+    query = "SELECT repeat('x', 1000) FROM range(1000)"
+    with (tmp_path / "answer").open("w") as target:
         done = subprocess.run(
-            [*COMMAND, "sql", "SELECT 1", "--store", store],
-            stdout=full,
+            [*COMMAND, "sql", query, "--store", store],
+            stdout=target,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            preexec_fn=files_end_at_100_kb,
         )
-    assert done.returncode == 75
-    assert done.stderr.startswith("gainline: No space left on device")
+    assert done.returncode != 0
+    assert done.stderr.startswith("gainline: File too large")
     assert len(done.stderr.splitlines()) == 1
 
 
