@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -139,8 +139,9 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
 
 
 def _period(span: Mapping[str, datetime | None], until: datetime) -> tuple[date, date]:
-    first, last = span["first"] or until, span["last"] or until
-    return min(first, until).date(), min(last, until).date()
+    """Give the first and the last day; what is stamped at midnight ends the day before."""
+    first, last = min(span["first"] or until, until), min(span["last"] or until, until)
+    return first.date(), max(first, last - timedelta(microseconds=1)).date()
 
 
 def _quality(counts: pa.Table, reasons: pa.Table) -> tuple[QualityRow, ...]:

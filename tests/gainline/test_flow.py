@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from contracts.errors import TransientError
 from gainline import wiring
 from gainline.config import Settings, StoreSection, TagSection
 from gainline.flow import Bench, Intake
+from gainline.reporting import Occasion, gather
 from ingest.blocks import Received
 from ingest.journal import Journal
 from store.lake import Lake
@@ -178,3 +180,14 @@ def test_a_pattern_of_the_configuration_reaches_the_judge_and_the_catalogue(
     rows = fetch(wiring.store_folder(settings), "SELECT tag, line, unit, kind FROM tags")
     expected = {"tag": "s/a/l/m/temperature", "line": "l", "unit": "degC", "kind": "gauge"}
     assert rows.to_pylist() == [expected]
+
+
+def test_a_report_of_a_day_until_midnight_names_that_day_alone(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with at_work(settings) as (intake, bench, journal):
+        journal.append(received(range(24 * 60 + 1)))
+        intake.store_new()
+        bench.judge_new(BEGAN_US + 24 * 60 * MINUTE_US)
+        bench.finish()
+    report = gather(settings, Occasion("Report", datetime(2026, 2, 1, tzinfo=UTC)))
+    assert [str(day) for day in report.period] == ["2026-01-01", "2026-01-01"]
