@@ -66,6 +66,8 @@ def broker_address(settings: Settings) -> Address:
         parts, port = urlsplit(""), 0
     if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
         raise ConfigError(f"broker.url: {url!r} is not of the form mqtt://HOST:PORT")
+    if "@" in parts.netloc:  # to drop them without a word would be worse than to refuse them
+        raise ConfigError("broker.url: user and password are not supported yet; leave them out")
     return Address(parts.hostname, port)
 
 
