@@ -32,6 +32,7 @@ app.add_typer(dead_letters_app, name="dead-letters", help="What could not be rea
 # A larger gain is a slip of the keyboard.
 GAIN_MAX = 1000
 
+# Paths are readable=False: what cannot be read is found, said and given its exit code by the verb.
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The TOML file.", readable=False)
 ]
