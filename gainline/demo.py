@@ -27,7 +27,7 @@ from gainline.reporting import Occasion, write_report
 from gainline.tables import read_table
 from ingest import replay
 from ingest.broker import embedded_broker
-from ingest.mqtt import Publisher
+from ingest.mqtt.publisher import Publisher
 from ingest.outgoing import Outgoing
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate

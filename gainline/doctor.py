@@ -14,7 +14,7 @@ from gainline import wiring
 from gainline.config import Settings
 from gainline.page.flowstate import flow_state
 from gainline.schedule import due_slots
-from ingest.mqtt import require_reachable
+from ingest.mqtt.client import require_reachable
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
 # Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from gainline import wiring
 from gainline.config import load, with_options
-from ingest.mqtt import Publisher
+from ingest.mqtt.publisher import Publisher
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 

@@ -15,7 +15,7 @@ from contracts.tags import Kind, Tag, TagRule
 from gainline.config import IngestSection, Settings, TagSection
 from gainline.flow import HowToRead
 from ingest.journal import Journal
-from ingest.mqtt import Receiver
+from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits
 from ingest.topics import kind_of, place_of
 from store.lake import Lake, Writer

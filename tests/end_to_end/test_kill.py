@@ -10,7 +10,7 @@ import pytest
 
 from ingest import replay
 from ingest.broker import embedded_broker
-from ingest.mqtt import Publisher
+from ingest.mqtt.publisher import Publisher
 from tests.end_to_end.pipeline import rows, service, wait_for
 
 KILLS = 3

@@ -15,7 +15,7 @@ from gainline import wiring
 from gainline.config import ScheduleSection, Settings, StoreSection, UpgradeSection
 from gainline.reporting import Occasion, make_due_reports, write_report
 from ingest.broker import embedded_broker
-from ingest.mqtt import Publisher
+from ingest.mqtt.publisher import Publisher
 from store.lake import ReportSlot
 from tests.end_to_end.pipeline import free_port, get, rows, service, wait_for
 

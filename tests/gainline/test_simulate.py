@@ -8,7 +8,7 @@ from pathlib import Path
 from gainline.simulate import publish_plant
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
-from ingest.mqtt import Receiver
+from ingest.mqtt.receiver import Receiver
 from tests.end_to_end.pipeline import wait_for
 
 LIMIT_BYTES = 1 << 27

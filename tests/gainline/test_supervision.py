@@ -17,7 +17,7 @@ from gainline import wiring
 from gainline.config import BrokerSection, Settings
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
-from ingest.mqtt import Publisher
+from ingest.mqtt.publisher import Publisher
 from store.lake import Lake
 from tests.end_to_end.pipeline import REPOSITORY, free_port, rows, service, wait_for
 

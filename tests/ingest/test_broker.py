@@ -15,7 +15,9 @@ from contracts.errors import ConfigError, TransientError
 from contracts.message import Address
 from ingest.broker import PACKET_BYTES_MAX, embedded_broker
 from ingest.journal import Journal
-from ingest.mqtt import Publisher, Receiver, require_reachable
+from ingest.mqtt.client import require_reachable
+from ingest.mqtt.publisher import Publisher
+from ingest.mqtt.receiver import Receiver
 
 CONNACK = b"\x20\x02"
 SUBACK = b"\x90\x03"

@@ -19,7 +19,9 @@ from contracts.errors import ContractError, GainlineError, TransientError
 from contracts.message import NOT_UTF8, Address, Message
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
-from ingest.mqtt import Publisher, Receiver, require_reachable
+from ingest.mqtt.client import require_reachable
+from ingest.mqtt.publisher import Publisher
+from ingest.mqtt.receiver import Receiver
 
 EVERYTHING = 1 << 40
 NOWHERE = Address("127.0.0.1", 1)
@@ -164,7 +166,7 @@ import sys, threading
 from pathlib import Path
 from contracts.message import Address
 from ingest.journal import Journal
-from ingest.mqtt import Receiver
+from ingest.mqtt.receiver import Receiver
 
 journal = Journal.open(Path(sys.argv[1]), limit_bytes=1 << 30)
 address = Address("127.0.0.1", int(sys.argv[2]))

@@ -1,36 +1,27 @@
-"""The wire: messages from a broker into the journal, and from us to a broker.
-
-The only module that imports paho. Subscriptions and publications are QoS 1: with QoS 2 paho
-answers PUBREC before anything is stored.
-"""
+"""Reads the messages of a broker into the journal and acknowledges what is on disk."""
 
 from __future__ import annotations
 
 import math
 import select
-import socket
-import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import structlog
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
-from contracts.errors import ContractError, TransientError, UnreachableError
+from contracts.errors import TransientError
 from contracts.message import NOT_UTF8
 from ingest.journal import Journal, Received
+from ingest.mqtt.client import KEEP_ALIVE_S, QOS, TICK_S, new_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import threading
+    from collections.abc import Sequence
 
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
     from contracts.message import Address
-
-QOS = 1
 
 # One fdatasync takes milliseconds: with 1000 messages, or 4 MiB, its share in the time of a
 # group is small, and what a crash makes the broker send again stays small too.
@@ -39,8 +30,6 @@ GROUP_BYTES_MAX = 4 * 1024 * 1024
 # A socket that is never drained must not keep the first message of a group waiting for longer.
 GROUP_AGE_S_MAX = 0.1
 
-KEEP_ALIVE_S = 30  # notices a broker that is gone without a word within a minute
-TICK_S = 0.2  # how late we may notice that we are to stop
 FULL_RETRY_S = 0.5  # well under the 5 s in which ingest resumes when space comes free
 LEAVE_S_MAX = 1.0  # for the broker to take the last acknowledgements; it may be stuck
 FENCE_TOPIC = "gainline/nobody/subscribes/to/this"
@@ -48,11 +37,6 @@ FENCE_TOPIC = "gainline/nobody/subscribes/to/this"
 RECONNECT_S_MIN = 0.1  # doubled at each failure
 RECONNECT_S_MAX = 3.0  # an outage then costs at most this beyond its own length
 LOG_EVERY_S = 10.0  # while the broker is away
-
-# What a publisher may have under way: enough to keep a broker busy, and bounded in memory.
-WINDOW_COUNT = 200
-WINDOW_BYTES = 8 * 1024 * 1024
-GIVE_UP_S = 60.0  # without one acknowledgement; a broker restarts faster
 
 _log = structlog.get_logger()
 
@@ -97,7 +81,7 @@ class Receiver:
         self._log_at_s = 0.0
 
     def _new_client(self, client_id: str) -> Client:
-        client = _client(client_id, clean_session=False, manual_ack=True)
+        client = new_client(client_id, clean_session=False, manual_ack=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -263,137 +247,3 @@ class Receiver:
         self._group.append(Received(topic, payload, received_us, message.retain))
         self._packet_ids.append(message.mid if message.qos else 0)
         self._group_bytes += len(topic) + len(payload)
-
-
-class Publisher:
-    """Publishes with QoS 1, with a bounded number of messages under way; a context manager.
-
-    Reconnects by itself and sends again what was not acknowledged, so a message may arrive twice.
-    Leaving the context without an error waits for the last acknowledgement.
-    """
-
-    def __init__(self, address: Address, *, client_id: str, give_up_s: float = GIVE_UP_S) -> None:
-        """Prepare; entering the context connects. `give_up_s` bounds a wait without progress."""
-        self._address = address
-        self._give_up_s = give_up_s
-        self._changed = threading.Condition()
-        self._sizes: deque[int] = deque()  # of the messages under way, acknowledged in order
-        self._bytes = 0
-        self._progress_at_s = 0.0
-        self._client = _client(client_id, clean_session=True, manual_ack=False)
-        self._client.max_inflight_messages_set(WINDOW_COUNT)
-        self._client.reconnect_delay_set(1, 4)
-        self._client.on_publish = self._on_publish
-
-    def __enter__(self) -> Self:
-        """Connect; TransientError if the broker cannot be reached."""
-        try:
-            self._client.connect(*self._address, keepalive=KEEP_ALIVE_S)
-        except OSError as error:
-            raise _unreachable(self._address, error) from error
-        self._client.loop_start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self.drain(self._give_up_s)
-        finally:
-            self._client.disconnect()
-            self._client.loop_stop()
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Hand one message over, waiting while the window is full.
-
-        TransientError if the broker acknowledges nothing for `give_up_s`, ContractError for a
-        topic that cannot be published to.
-        """
-        self._wait_until(self._has_room)
-        with self._changed:
-            if not self._sizes:
-                self._progress_at_s = time.monotonic()
-            self._sizes.append(len(payload))
-            self._bytes += len(payload)
-        try:
-            self._client.publish(topic, payload, QOS, retain)
-        except ValueError as error:
-            with self._changed:
-                self._bytes -= self._sizes.pop()
-            raise ContractError(f"{topic!r} is no topic to publish to: {error}") from error
-
-    def _has_room(self) -> bool:
-        return len(self._sizes) < WINDOW_COUNT and self._bytes < WINDOW_BYTES
-
-    def drain(self, timeout_s: float) -> None:
-        """Wait until all is acknowledged; TransientError if that takes longer."""
-        until_s = time.monotonic() + timeout_s
-        self._wait_until(lambda: not self._sizes or time.monotonic() >= until_s)
-        if self._sizes:
-            raise self._stuck(timeout_s)
-
-    def _wait_until(self, is_done: Callable[[], bool]) -> None:
-        with self._changed:
-            while not is_done():
-                if time.monotonic() - self._progress_at_s > self._give_up_s:
-                    raise self._stuck(self._give_up_s)
-                self._changed.wait(TICK_S)
-
-    def _stuck(self, waited_s: float) -> TransientError:
-        return TransientError(
-            f"the broker {self._address} did not acknowledge {len(self._sizes)} messages within"
-            f" {waited_s:g} s: check that it runs and takes payloads of this size, then publish"
-            " these again"
-        )
-
-    def _on_publish(self, *_: object) -> None:
-        with self._changed:
-            self._bytes -= self._sizes.popleft()
-            self._progress_at_s = time.monotonic()
-            self._changed.notify()
-
-
-def require_reachable(address: Address, *, timeout_s: float = 5.0) -> None:
-    """Connect as a client would and leave again; UnreachableError if that does not work."""
-    answers: list[ReasonCode] = []
-    client = _client("", clean_session=True, manual_ack=False)
-    client.connect_timeout = timeout_s
-    client.on_connect = lambda _c, _u, _f, code, _p: answers.append(code)
-    until_s = time.monotonic() + timeout_s
-    try:
-        client.connect(*address)
-        while not answers and (sock := client.socket()) and time.monotonic() < until_s:
-            poll = select.poll()
-            poll.register(sock, select.POLLIN)
-            poll.poll(TICK_S * 1000)
-            client.loop_read()
-    except OSError as error:
-        raise _unreachable(address, error) from error
-    finally:
-        client.disconnect()
-    if not answers:
-        raise _unreachable(address, "it does not answer as an MQTT broker")
-    if answers[0].is_failure:
-        raise _unreachable(address, answers[0])
-
-
-def _unreachable(address: Address, reason: object) -> UnreachableError:
-    return UnreachableError(
-        f"the broker {address} cannot be reached ({reason}): check that it runs, and its address"
-    )
-
-
-def _client(client_id: str, *, clean_session: bool, manual_ack: bool) -> Client:
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        clean_session=clean_session,
-        manual_ack=manual_ack,
-    )
-    client.on_socket_open = _send_at_once
-    return client
-
-
-def _send_at_once(_client: Client, _: object, sock: object) -> None:
-    # an acknowledgement is 4 bytes: without this, each may wait for that of the one before
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,1 @@
+"""The wire: messages from a broker into the journal, and from us to a broker."""
