@@ -70,10 +70,24 @@ class DeadLetter(NamedTuple):
     gateway: str
 
 
+class Gaps(NamedTuple):
+    """The counts of one gateway's epoch that have not come, as of a commit.
+
+    Both ends of a range are included. `known_from`: of counts below it nothing more is known
+    than earlier commits said.
+    """
+
+    gateway: str
+    epoch: str
+    known_from: int
+    missing: tuple[tuple[int, int], ...]
+
+
 class LedgerEntry(NamedTuple):
     """What became of a gateway's messages: received = stored + duplicate + dead_letter.
 
-    `gateway` is "" for messages that name none. Counts are of messages.
+    `gateway` is "" for messages that name none. Counts are of messages. A dead letter that could
+    be read when it was sent again is stored + 1, dead_letter - 1.
     """
 
     gateway: str
@@ -93,6 +107,9 @@ class RawCommit:
     until_position: int  # the journal position after the last message in here
     until_arrival: int  # the arrival number after the last reading in here
     memory: bytes  # what ingest must remember to recognise duplicates
+    new_tags: tuple[tuple[str, str], ...] = ()  # each with the gateway that sent it first, or ""
+    gaps: tuple[Gaps, ...] = ()  # of the epochs in which they have changed
+    replayed: tuple[int, ...] = ()  # positions of dead letters that could be read now
 
     def __post_init__(self) -> None:
         for entry in self.ledger:

@@ -7,6 +7,20 @@ from typing import NamedTuple
 NOT_UTF8 = "#not-utf-8/"
 
 
+class Origin(NamedTuple):
+    """Where a message comes from that no broker delivered, and its number there.
+
+    The same origin is the same message: however often it is handed over, it is stored once.
+    """
+
+    name: str  # of a file by its content, or DEAD_LETTERS
+    number: int
+
+
+# The origin of dead letters that are sent again; the number is the dead letter's position.
+DEAD_LETTERS = "dead-letters"
+
+
 class Message(NamedTuple):
     """A message between the wire and the decoder.
 
@@ -19,6 +33,7 @@ class Message(NamedTuple):
     payload: bytes
     received_us: int
     retained: bool
+    origin: Origin | None = None
 
 
 class Address(NamedTuple):

@@ -21,8 +21,7 @@ def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
     Without a file the payload is standard input.
     """
     payload = _bytes_of(file) if file else sys.stdin.buffer.read()
-    reading = wiring.how_to_read(settings)
-    outcome = decode(topic, payload, limits=reading.limits, zone=reading.zone)
+    outcome = decode(topic, payload, wiring.rules(settings))
     lines = [msgspec.json.encode(line) + b"\n" for line in probe_lines(outcome)]
     sys.stdout.buffer.write(b"".join(lines))
     sys.stdout.flush()

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
 from contracts.tags import Tag, TagRule
-from ingest.decode import decode_messages
+from ingest.catalogue import Catalogue
+from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
 from ingest.journal import Journal
-from ingest.readings import Limits
+from ingest.readings import Rules
 from store.lake import Lake
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ JUDGE_READINGS_MAX = 500_000
 
 @dataclass(frozen=True)
 class HowToRead:
-    """What ingest is told of messages: limits, the zone of bare times, where a tag stands."""
+    """What ingest is told of messages: how to decode them, where a tag stands."""
 
-    limits: Limits
-    zone: tzinfo
+    rules: Rules
     tag_of: Callable[[str], Tag]
 
 
@@ -50,7 +49,7 @@ class Intake:
 
     def __init__(self, journal: Journal, lake: Lake, reading: HowToRead) -> None:
         self._journal, self._lake, self._reading = journal, lake, reading
-        self._known = set(lake.known_tags())
+        self._catalogue = Catalogue(dict.fromkeys(lake.known_tags(), ""), reading.rules.limits)
         self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
 
     def store_new(self) -> int:
@@ -60,13 +59,8 @@ class Intake:
         messages = self._journal.read(done.position, limit_bytes=COMMIT_BYTES_MAX)
         if not messages:
             return 0
-        commit = decode_messages(
-            messages,
-            Memory.load(done.memory),
-            limits=self._reading.limits,
-            first_arrival=done.arrival,
-            zone=self._reading.zone,
-        )
+        known = Knowledge(Memory.load(done.memory), self._catalogue, self._reading.rules)
+        commit = decode_messages(messages, known, first_arrival=done.arrival)
         self._done = None
         self._commit(commit)
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
@@ -74,10 +68,9 @@ class Intake:
         return commit.until_position - done.position
 
     def _commit(self, commit: RawCommit) -> None:
-        seen = map(str, commit.readings.table["tag"].unique().to_pylist())
-        new = [tag for tag in seen if tag not in self._known]
-        self._lake.commit_raw(commit, new_tags=[self._reading.tag_of(tag) for tag in new])
-        self._known.update(new)
+        new = [self._reading.tag_of(tag) for tag, _ in commit.new_tags]
+        self._lake.commit_raw(commit, new_tags=new)
+        self._catalogue.settle()
 
 
 class Bench:

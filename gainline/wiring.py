@@ -16,7 +16,7 @@ from gainline.config import IngestSection, Settings, TagSection
 from gainline.flow import HowToRead
 from ingest.journal import Journal
 from ingest.mqtt.receiver import Receiver
-from ingest.readings import Limits
+from ingest.readings import Limits, Rules
 from ingest.topics import kind_of, place_of
 from store.lake import Lake, Writer
 
@@ -120,7 +120,13 @@ def judge_settings(settings: Settings) -> JudgeSettings:
 
 def how_to_read(settings: Settings) -> HowToRead:
     """Give ingest what it is told of messages."""
-    return HowToRead(limits(settings.ingest), zone(settings), tag_maker(settings))
+    return HowToRead(rules(settings), tag_maker(settings))
+
+
+def rules(settings: Settings) -> Rules:
+    """Give the decoders their limits and the zone of times without an offset."""
+    own_zone = zone(settings)
+    return Rules(limits(settings.ingest), lambda _topic: own_zone)
 
 
 def limits(ingest: IngestSection) -> Limits:

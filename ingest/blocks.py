@@ -18,7 +18,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from contracts.message import Message
+from contracts.message import Message, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,10 @@ MARK_BYTES = 8
 _FILE = struct.Struct("<8s8sQ")
 _BLOCK = struct.Struct("<8sIQI")
 _CRC = struct.Struct("<I")
-_MESSAGE = struct.Struct("<IIq?")  # topic bytes, payload bytes, received_us, retained
+_MESSAGE = struct.Struct("<IIqB")  # topic bytes, payload bytes, received_us, flags
+_ORIGIN = struct.Struct("<Hq")  # name bytes, number; after the header of a message that has one
+_RETAINED = 1
+_HAS_ORIGIN = 2
 
 FILE_HEADER_BYTES = _FILE.size + _CRC.size
 BLOCK_HEADER_BYTES = _BLOCK.size + _CRC.size
@@ -43,6 +46,7 @@ class Received(NamedTuple):
     payload: bytes
     received_us: int
     retained: bool
+    origin: Origin | None = None
 
 
 class FileHeader(NamedTuple):
@@ -88,9 +92,15 @@ def decode_file_header(data: bytes) -> FileHeader | None:
 def encode_body(messages: Sequence[Received]) -> bytes:
     """Lay out messages as the body of a block."""
     parts: list[bytes] = []
-    for topic, payload, received_us, retained in messages:
+    for topic, payload, received_us, retained, origin in messages:
         name = topic.encode()
-        parts += (_MESSAGE.pack(len(name), len(payload), received_us, retained), name, payload)
+        flags = _RETAINED * retained
+        if origin is None:
+            parts += (_MESSAGE.pack(len(name), len(payload), received_us, flags), name, payload)
+            continue
+        label = origin.name.encode()
+        head = _MESSAGE.pack(len(name), len(payload), received_us, flags | _HAS_ORIGIN)
+        parts += (head, _ORIGIN.pack(len(label), origin.number), label, name, payload)
     return b"".join(parts)
 
 
@@ -122,15 +132,22 @@ def decode_body(header: BlockHeader, body: bytes) -> list[Message]:
     >>> block = encode_block(body, mark=b"01234567", position=3, message_count=1)
     >>> header = decode_block_header(block, mark=b"01234567")
     >>> decode_body(header, block[BLOCK_HEADER_BYTES:])
-    [Message(position=3, topic='a', payload=b'x', received_us=7, retained=False)]
+    [Message(position=3, topic='a', payload=b'x', received_us=7, retained=False, origin=None)]
     """
     messages = []
     offset = 0
     for position in range(header.position, header.end):
-        topic_bytes, payload_bytes, received_us, retained = _MESSAGE.unpack_from(body, offset)
-        payload_at = offset + _MESSAGE.size + topic_bytes
-        topic = body[offset + _MESSAGE.size : payload_at].decode()
+        topic_bytes, payload_bytes, received_us, flags = _MESSAGE.unpack_from(body, offset)
+        offset += _MESSAGE.size
+        origin = None
+        if flags & _HAS_ORIGIN:
+            label_bytes, number = _ORIGIN.unpack_from(body, offset)
+            offset += _ORIGIN.size + label_bytes
+            origin = Origin(body[offset - label_bytes : offset].decode(), number)
+        payload_at = offset + topic_bytes
+        topic = body[offset:payload_at].decode()
         offset = payload_at + payload_bytes
         payload = body[payload_at:offset]
-        messages.append(Message(position, topic, payload, received_us, retained))
+        is_retained = bool(flags & _RETAINED)
+        messages.append(Message(position, topic, payload, received_us, is_retained, origin))
     return messages

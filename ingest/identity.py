@@ -16,8 +16,9 @@ from contracts.quality import Reason
 from ingest.readings import NO_TIME
 
 if TYPE_CHECKING:
-    from contracts.message import Message
-    from ingest.readings import Decoded
+    from contracts.batches import Gaps
+    from contracts.message import Message, Origin
+    from ingest.readings import Decoded, Refusal
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
 # time; it can never refuse one that is new.
@@ -74,6 +75,7 @@ class Memory:
     def __init__(self) -> None:
         self._gateways: dict[str, dict[str, Seen]] = {}
         self._recent: dict[bytes, None] = {}  # oldest first
+        self._origins: dict[str, Seen] = {}
 
     def copy(self) -> Memory:
         """Copy it, so that the original stays as it was committed."""
@@ -83,6 +85,7 @@ class Memory:
             for gateway, epochs in self._gateways.items()
         }
         twin._recent = self._recent.copy()
+        twin._origins = {name: seen.copy() for name, seen in self._origins.items()}
         return twin
 
     def admit(self, level: Level, message: Message, decoded: Decoded) -> bool:
@@ -94,6 +97,25 @@ class Memory:
         if level is Level.TIMED:
             return self._admit_hash(hash_of(message))
         return True
+
+    def admit_refused(self, refusal: Refusal) -> bool:
+        """Remember a message that cannot be read, by its count; False if it has been seen."""
+        if refusal.epoch is None or refusal.seq is None or not refusal.gateway:
+            return True
+        return self._admit_count(refusal.gateway, refusal.epoch, refusal.seq)
+
+    def is_new_origin(self, origin: Origin) -> bool:
+        """Tell whether a message of this origin has not been stored."""
+        return not self._origins.get(origin.name, Seen()).has(origin.number)
+
+    def note_origin(self, origin: Origin | None) -> None:
+        """Remember that the message of an origin has been stored."""
+        if origin is not None:
+            self._origins.setdefault(origin.name, Seen()).add(origin.number)
+
+    def changed_gaps(self) -> tuple[Gaps, ...]:
+        """Give the counts that are missing, of the epochs in which that has changed."""
+        return ()
 
     def forget(self) -> None:
         """Forget the oldest beyond the bounds; call it once a batch."""
@@ -109,7 +131,9 @@ class Memory:
             (gateway, [(epoch, seen.starts, seen.ends) for epoch, seen in epochs.items()])
             for gateway, epochs in self._gateways.items()
         ]
-        return msgspec.msgpack.encode(_Written(_VERSION, gateways, b"".join(self._recent)))
+        origins = [(name, seen.starts, seen.ends) for name, seen in self._origins.items()]
+        written = _Written(_VERSION, gateways, b"".join(self._recent), origins)
+        return msgspec.msgpack.encode(written)
 
     @staticmethod
     def load(written: bytes | None) -> Memory:
@@ -129,6 +153,7 @@ class Memory:
         }
         hashes = np.frombuffer(read.recent, np.dtype((np.void, HASH_BYTES))).tolist()
         memory._recent = dict.fromkeys(hashes)
+        memory._origins = {name: Seen(starts, ends) for name, starts, ends in read.origins}
         return memory
 
     def _admit_count(self, gateway: str, epoch: str, seq: int) -> bool:
@@ -167,6 +192,11 @@ class Seen:
         """Copy it."""
         return Seen(self.starts.copy(), self.ends.copy())
 
+    def has(self, count: int) -> bool:
+        """Tell whether a count is in."""
+        left = bisect_right(self.starts, count) - 1
+        return left >= 0 and count <= self.ends[left]
+
     def add(self, count: int) -> bool:
         """Add a count; False if it was in. Beyond RANGES_MAX the lowest range is forgotten."""
         starts, ends = self.starts, self.ends
@@ -203,3 +233,4 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
     version: int
     gateways: list[tuple[str, list[tuple[str, list[int], list[int]]]]]
     recent: bytes  # hashes, one after the other, oldest first
+    origins: list[tuple[str, list[int], list[int]]] = []

@@ -5,7 +5,9 @@ What is made for each message or reading is a Struct: it costs a third of a name
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -14,7 +16,6 @@ from contracts.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import tzinfo
 
     import numpy as np
     import numpy.typing as npt
@@ -34,6 +35,22 @@ class Limits:
     tag_bytes: int = 1_024  # topic and names; four times what AWS IoT Core takes as a topic
     # of one message: a MiB of ones would make half a million rows that repeat a long tag
     readings: int = 65_536
+    # each tag costs the judge about 600 bytes of memory for ever: these are 150 MB, and a gateway
+    # that makes names up (a time, a serial number) must not take the place of all others
+    tags: int = 250_000
+    tags_per_gateway: int = 50_000
+
+
+def _utc(_topic: str) -> tzinfo:
+    return UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a decoder is told of all messages: their limits, the zone of times without an offset."""
+
+    limits: Limits = Limits()
+    zone_of: Callable[[str], tzinfo] = _utc  # of a topic
 
 
 class Context(Struct, frozen=True, gc=False):
@@ -95,6 +112,8 @@ class Refusal(NamedTuple):
     code: str
     words: str
     gateway: str  # "" where none could be read
+    epoch: str | None = None  # as in Decoded, where they could be read
+    seq: int | None = None
 
 
 class PayloadError(DataError):

@@ -13,10 +13,12 @@ from contracts.batches import LedgerEntry, RawCommit
 from contracts.errors import ContractError
 from contracts.message import Message
 from ingest import rows
-from ingest.decode import decode, decode_messages
+from ingest.catalogue import Catalogue
+from ingest.commit import Knowledge, decode_messages
+from ingest.decode import decode
 from ingest.identity import Memory
 from ingest.probe import probe_lines
-from ingest.readings import Decoded, Refusal
+from ingest.readings import Decoded, Refusal, Rules
 
 POISON = Path(__file__).parents[2].parent / "shared" / "data" / "poison"
 TS = 1_767_225_600_000
@@ -31,8 +33,13 @@ def messages_of(*payloads: object, topic: str = "lyon/press/force") -> list[Mess
     ]
 
 
+def knowing(memory: Memory | None = None, rules: Rules | None = None) -> Knowledge:
+    rules = rules or Rules()
+    return Knowledge(memory or Memory(), Catalogue({}, rules.limits), rules)
+
+
 def commit_of(*payloads: object, memory: Memory | None = None) -> RawCommit:
-    return decode_messages(messages_of(*payloads), memory or Memory(), first_arrival=100)
+    return decode_messages(messages_of(*payloads), knowing(memory), first_arrival=100)
 
 
 def counted(seq: int, **fields: object) -> dict[str, object]:
@@ -120,11 +127,11 @@ def test_a_batch_is_the_same_however_it_is_cut_into_chunks(monkeypatch: pytest.M
 def test_a_commit_that_would_be_too_big_ends_early_and_the_next_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ingest.decode.TABLE_BYTES_MAX", 1_000)
+    monkeypatch.setattr("ingest.commit.TABLE_BYTES_MAX", 1_000)
     messages = messages_of(*(counted(seq, ts=[TS] * 20, a=[seq] * 20) for seq in range(3)))
     seqs, memory = [], Memory()
     while messages:
-        commit = decode_messages(messages, memory, first_arrival=0)
+        commit = decode_messages(messages, knowing(memory), first_arrival=0)
         assert [entry.received for entry in commit.ledger] == [1]
         assert commit.until_position == messages[0].position + 1
         seqs += commit.readings.table["seq"].unique().to_pylist()
@@ -159,7 +166,7 @@ def test_a_topic_that_cannot_be_a_tag_is_refused(topic: str, code: str) -> None:
     outcome = decode(topic, b"1")
     assert isinstance(outcome, Refusal)
     assert outcome.code == code
-    commit = decode_messages(messages_of(b"1", topic=topic), Memory(), first_arrival=0)
+    commit = decode_messages(messages_of(b"1", topic=topic), knowing(), first_arrival=0)
     pa.array([letter.topic for letter in commit.dead_letters]).validate(full=True)
 
 
@@ -198,7 +205,7 @@ def test_any_bytes_are_read_or_refused_and_never_an_exception(topic: str, payloa
 
 @given(st.lists(payloads, min_size=1, max_size=8))
 def test_the_ledger_balances_and_nothing_is_dropped_silently(sent: list[bytes]) -> None:
-    commit = decode_messages(messages_of(*sent), Memory(), first_arrival=0)
+    commit = decode_messages(messages_of(*sent), knowing(), first_arrival=0)
     assert sum(entry.received for entry in commit.ledger) == len(sent)
     assert sum(entry.dead_letter for entry in commit.ledger) == len(commit.dead_letters)
     assert commit.readings.table.num_rows >= sum(entry.stored for entry in commit.ledger)

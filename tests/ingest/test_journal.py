@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import ConfigError, ContractError, DataError, GainlineError, TransientError
-from contracts.message import Message
+from contracts.message import Message, Origin
 from ingest.blocks import Received
 from ingest.journal import Journal
 
@@ -31,6 +31,7 @@ messages_of_any_kind = st.lists(
         payload=st.binary(max_size=300),
         received_us=st.integers(-(2**63), 2**63 - 1),
         retained=st.booleans(),
+        origin=st.none() | st.builds(Origin, st.text(max_size=9), st.integers(0, 2**63 - 1)),
     ),
     max_size=8,
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.decode import decode
 from ingest.probe import probe_lines
-from ingest.readings import Decoded, Limits, Refusal
+from ingest.readings import Decoded, Limits, Refusal, Rules
 
 TOPIC = "lyon/body/line1/press"
 TS = 1_767_225_600_000
@@ -262,7 +262,7 @@ def test_limits_are_what_the_caller_says() -> None:
     limits = Limits(payload_bytes=30, depth=2, fields=2, string_bytes=3, tag_bytes=8)
 
     def code(payload: bytes, topic: str = "t") -> str:
-        outcome = decode(topic, payload, limits=limits)
+        outcome = decode(topic, payload, Rules(limits))
         return outcome.code if isinstance(outcome, Refusal) else "read"
 
     assert code(b'{"ts": 1, "a": {"b": 2}}') == "too_big"
