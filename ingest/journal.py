@@ -56,7 +56,7 @@ _log = structlog.get_logger()
 
 
 class Journal:
-    """An append-only queue of messages on disk, for one appending and one reading thread.
+    """An append-only queue of messages on disk, for any appending and one reading thread.
 
     Positions count the messages over the whole life of the folder: 0, 1, 2, … Everything before
     `end` is on disk; everything from `start` on can be read.
@@ -108,6 +108,7 @@ class Journal:
         self._broken = ""
         self._writer: Writer | None = None
         self._reader: Reader | None = None
+        self._appending = threading.Lock()  # one block at a time: from the wire, from the inbox
         self._guard = threading.Lock()  # over the three that both threads use
         self._segments = segments_in(folder)
         self._end = first_position
@@ -152,15 +153,16 @@ class Journal:
         call works once there is space. Any other GainlineError means that the disk failed or the
         block can never fit: acknowledge nothing and restart.
         """
-        if self._broken:
-            raise GainlineError(self._broken)
-        if not messages:
+        with self._appending:
+            if self._broken:
+                raise GainlineError(self._broken)
+            if not messages:
+                return self._end
+            try:
+                self._append(messages)
+            except OSError as error:
+                raise self._failure(error) from error
             return self._end
-        try:
-            self._append(messages)
-        except OSError as error:
-            raise self._failure(error) from error
-        return self._end
 
     def _append(self, messages: Sequence[Received]) -> None:
         body = encode_body(messages)
