@@ -1,0 +1,1 @@
+"""The families of gateways: one file each, listed in shapes.py."""
