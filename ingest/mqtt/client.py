@@ -1,15 +1,22 @@
-"""Makes MQTT clients, and tells whether a broker can be reached."""
+"""Makes MQTT clients, connects them, and says why that did not work."""
 
 from __future__ import annotations
 
+import logging
+import os
 import select
 import socket
+import ssl
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, WebsocketConnectionError
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
+from contracts.endpoint import Endpoint, endpoint_of
 from contracts.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -22,52 +29,169 @@ QOS = 1
 
 KEEP_ALIVE_S = 30  # notices a broker that is gone without a word within a minute
 TICK_S = 0.2  # how late we may notice that we are to stop
+REACH_S = 5.0  # for a broker to take a connection and answer; a network needs well under one
+
+# The most that MQTT 5 can say: never, and as many as there are packet ids. A broker that is told
+# nothing keeps nothing when the connection ends, and mosquitto drops beyond 20 under way.
+EXPIRY_NEVER_S = 0xFFFF_FFFF
+RECEIVE_MAXIMUM = 0xFFFF
+
+ClientT = TypeVar("ClientT", bound=Client)
 
 
-def require_reachable(address: Address, *, timeout_s: float = 5.0) -> None:
+@dataclass(frozen=True)
+class Session:
+    """What a client wants of a broker beside the connection."""
+
+    client_id: str  # names the session; empty for one that is not kept
+    is_kept: bool = False  # the broker queues for us while we are away
+    is_acked_by_hand: bool = False  # else paho acknowledges before anything is on disk
+    receive_maximum: int = RECEIVE_MAXIMUM  # messages under way to us; MQTT 5 alone can say it
+
+
+def new_client(endpoint: Endpoint, session: Session, kind: type[ClientT]) -> ClientT:
+    """Make a client that is not connected yet, of a class that is paho's or made from it."""
+    is_5 = endpoint.version == "5"
+    client = kind(
+        CallbackAPIVersion.VERSION2,
+        session.client_id,
+        clean_session=None if is_5 else not session.is_kept,  # 5 says it when it connects
+        protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
+        transport="websockets" if endpoint.is_websocket else "tcp",
+        manual_ack=session.is_acked_by_hand,
+    )
+    client.connect_timeout = REACH_S
+    client.on_socket_open = _send_at_once
+    client.enable_logger(_LastError())
+    if endpoint.is_websocket:
+        client.ws_set_options(endpoint.path)
+    if endpoint.tls is not None:
+        client.tls_set_context(endpoint.tls)
+    if endpoint.username is not None:
+        client.username_pw_set(endpoint.username, endpoint.password)
+    return client
+
+
+def connect(
+    client: Client, endpoint: Endpoint, session: Session, *, keep_alive_s: int = KEEP_ALIVE_S
+) -> None:
+    """Connect and send what MQTT begins with; UnreachableError if nobody takes it.
+
+    Whether the broker lets us in, its answer tells: `on_connect`, and `refusal` for its words.
+    """
+    host, port = endpoint.address
+    try:
+        if endpoint.version == "5":
+            client.connect(
+                host,
+                port,
+                keep_alive_s,
+                clean_start=not session.is_kept,
+                properties=_properties(session),
+            )
+        else:
+            client.connect(host, port, keep_alive_s)
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+
+
+def require_reachable(broker: Address | Endpoint, *, timeout_s: float = REACH_S) -> None:
     """Connect as a client would and leave again; UnreachableError if that does not work."""
+    endpoint, session = endpoint_of(broker), Session("")
     answers: list[ReasonCode] = []
-    client = new_client("", clean_session=True, manual_ack=False)
+    client = new_client(endpoint, session, Client)
     client.connect_timeout = timeout_s
     client.on_connect = lambda _c, _u, _f, code, _p: answers.append(code)
     until_s = time.monotonic() + timeout_s
     try:
-        client.connect(*address)
+        connect(client, endpoint, session)
         while not answers and (sock := client.socket()) and time.monotonic() < until_s:
             poll = select.poll()
             poll.register(sock, select.POLLIN)
             poll.poll(TICK_S * 1000)
             client.loop_read()
-    except OSError as error:
-        raise unreachable(address, error) from error
     finally:
         client.disconnect()
     if not answers:
-        raise unreachable(address, "it does not answer as an MQTT broker")
+        raise unreachable(endpoint, last_error(client) or _silence(endpoint))
     if answers[0].is_failure:
-        raise unreachable(address, answers[0])
+        raise refusal(endpoint, answers[0])
 
 
-def unreachable(address: Address, reason: object) -> UnreachableError:
+def unreachable(endpoint: Endpoint, reason: object) -> UnreachableError:
     """Say that a broker cannot be reached, why, and what to check."""
-    return UnreachableError(
-        f"the broker {address} cannot be reached ({reason}): check that it runs, and its address"
-    )
+    words, remedy = _words(reason), _remedy(reason)
+    return UnreachableError(f"the broker {endpoint} cannot be reached ({words}): {remedy}")
 
 
-def new_client(client_id: str, *, clean_session: bool, manual_ack: bool) -> Client:
-    """Make a client that is not connected yet."""
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        clean_session=clean_session,
-        manual_ack=manual_ack,
-    )
-    client.on_socket_open = _send_at_once
-    return client
+def refusal(endpoint: Endpoint, code: ReasonCode) -> UnreachableError:
+    """Say that a broker does not let us in, why, and what to check."""
+    who = f"user {endpoint.username!r}" if endpoint.username else "a client without a user name"
+    remedy = {
+        "Bad user name or password": "check broker.username and broker.password_file",
+        "Not authorized": "check broker.username, broker.password_file and the broker's rules",
+        "Client identifier not valid": "check broker.client_id",
+        "Unsupported protocol version": "set broker.version to the other one",
+    }.get(str(code), "see the broker's log")
+    return UnreachableError(f"the broker {endpoint} refuses {who} ({code}): {remedy}")
+
+
+def last_error(client: Client) -> str:
+    """Tell what paho last said of a connection that broke; nothing if it said nothing."""
+    return client.logger.words if isinstance(client.logger, _LastError) else ""
+
+
+class _LastError(logging.Logger):
+    """Keeps paho's last error: it tells callbacks that a connection broke, and only here why."""
+
+    def __init__(self) -> None:
+        super().__init__("paho", logging.ERROR)
+        self.words = ""
+        self.addFilter(self._note)
+
+    def _note(self, record: logging.LogRecord) -> bool:
+        self.words = " ".join(_words(one) for one in record.args or () if one)
+        return False  # it goes no further
+
+
+def _properties(session: Session) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+    properties.ReceiveMaximum = session.receive_maximum
+    if session.is_kept:
+        properties.SessionExpiryInterval = EXPIRY_NEVER_S
+    return properties
 
 
 def _send_at_once(_client: Client, _: object, sock: object) -> None:
     # an acknowledgement is 4 bytes: without this, each may wait for that of the one before
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with socket.socket(fileno=os.dup(cast("socket.socket", sock).fileno())) as same:
+        same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _silence(endpoint: Endpoint) -> str:
+    return f"it does not answer as an MQTT broker of version {endpoint.version}"
+
+
+def _words(reason: object) -> str:
+    """Say what OpenSSL or the kernel means; OpenSSL's own text ends with a line of its source."""
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"its certificate does not verify: {reason.verify_message.rstrip('.')}"
+    if isinstance(reason, ssl.SSLError) and reason.reason:
+        return f"TLS fails: {reason.reason.replace('_', ' ').lower()}"
+    return str(reason)
+
+
+def _remedy(reason: object) -> str:
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            "set broker.ca_file to the certificate of the authority that signed it, and in"
+            " broker.url use a host that it names"
+        )
+    if isinstance(reason, ssl.SSLError):
+        return (
+            "check that this port speaks TLS, and whether it asks for a certificate"
+            " (broker.cert_file, broker.key_file)"
+        )
+    if isinstance(reason, WebsocketConnectionError):
+        return "check that this port speaks WebSocket, and the path in broker.url"
+    return "check that it runs, and its address"

@@ -7,12 +7,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from paho.mqtt.client import Client
+
+from contracts.endpoint import endpoint_of
 from contracts.errors import ContractError, TransientError
-from ingest.mqtt.client import KEEP_ALIVE_S, QOS, TICK_S, new_client, unreachable
+from ingest.mqtt.client import QOS, TICK_S, Session, connect, new_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from contracts.endpoint import Endpoint
     from contracts.message import Address
 
 # What a publisher may have under way: enough to keep a broker busy, and bounded in memory.
@@ -28,25 +32,25 @@ class Publisher:
     Leaving the context without an error waits for the last acknowledgement.
     """
 
-    def __init__(self, address: Address, *, client_id: str, give_up_s: float = GIVE_UP_S) -> None:
+    def __init__(
+        self, broker: Address | Endpoint, *, client_id: str, give_up_s: float = GIVE_UP_S
+    ) -> None:
         """Prepare; entering the context connects. `give_up_s` bounds a wait without progress."""
-        self._address = address
+        self._broker = endpoint_of(broker)
+        self._session = Session(client_id)
         self._give_up_s = give_up_s
         self._changed = threading.Condition()
         self._sizes: deque[int] = deque()  # of the messages under way, acknowledged in order
         self._bytes = 0
         self._progress_at_s = 0.0
-        self._client = new_client(client_id, clean_session=True, manual_ack=False)
+        self._client = new_client(self._broker, self._session, Client)
         self._client.max_inflight_messages_set(WINDOW_COUNT)
         self._client.reconnect_delay_set(1, 4)
         self._client.on_publish = self._on_publish
 
     def __enter__(self) -> Self:
         """Connect; TransientError if the broker cannot be reached."""
-        try:
-            self._client.connect(*self._address, keepalive=KEEP_ALIVE_S)
-        except OSError as error:
-            raise unreachable(self._address, error) from error
+        connect(self._client, self._broker, self._session)
         self._client.loop_start()
         return self
 
@@ -96,7 +100,7 @@ class Publisher:
 
     def _stuck(self, waited_s: float) -> TransientError:
         return TransientError(
-            f"the broker {self._address} did not acknowledge {len(self._sizes)} messages within"
+            f"the broker {self._broker} did not acknowledge {len(self._sizes)} messages within"
             f" {waited_s:g} s: check that it runs and takes payloads of this size, then publish"
             " these again"
         )

@@ -8,19 +8,31 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
+from paho.mqtt.client import Client
 
-from contracts.errors import TransientError
+from contracts.endpoint import endpoint_of
+from contracts.errors import TransientError, UnreachableError
 from contracts.message import NOT_UTF8
 from ingest.journal import Journal, Received
-from ingest.mqtt.client import KEEP_ALIVE_S, QOS, TICK_S, new_client
+from ingest.mqtt.client import (
+    KEEP_ALIVE_S,
+    QOS,
+    TICK_S,
+    Session,
+    connect,
+    last_error,
+    new_client,
+    refusal,
+)
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from contracts.endpoint import Endpoint
     from contracts.message import Address
 
 # One fdatasync takes milliseconds: with 1000 messages, or 4 MiB, its share in the time of a
@@ -53,7 +65,7 @@ class Receiver:
 
     def __init__(
         self,
-        address: Address,
+        broker: Address | Endpoint,
         *,
         topics: Sequence[str],
         client_id: str,
@@ -64,11 +76,12 @@ class Receiver:
         self.connected = False  # and subscribed: what is published from now on arrives
         self.is_waiting_for_space = False  # the journal or its disk is full
         self.received_count = 0  # messages in the journal and acknowledged
-        self._address = address
+        self._broker = endpoint_of(broker)
+        self._session = Session(client_id, is_kept=True, is_acked_by_hand=True)
         self._topics = tuple(topics)
         self._journal = journal
         self._keep_alive_s = keep_alive_s
-        self._client = self._new_client(client_id)
+        self._client = self._new_client()
         self._group: list[Received] = []
         self._packet_ids: list[int] = []  # of the group, 0 for a message of QoS 0
         self._group_bytes = 0
@@ -80,8 +93,8 @@ class Receiver:
         self._is_fenced = False  # and was it answered?
         self._log_at_s = 0.0
 
-    def _new_client(self, client_id: str) -> Client:
-        client = new_client(client_id, clean_session=False, manual_ack=True)
+    def _new_client(self) -> Client:
+        client = new_client(self._broker, self._session, Client)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -109,14 +122,14 @@ class Receiver:
             return
         self._delay_s = min(max(2 * self._delay_s, RECONNECT_S_MIN), RECONNECT_S_MAX)
         try:
-            self._client.connect(*self._address, keepalive=self._keep_alive_s)
-        except OSError as error:
+            connect(self._client, self._broker, self._session, keep_alive_s=self._keep_alive_s)
+        except UnreachableError as error:
             self._complain("broker_unreachable", reason=str(error))
 
     def _complain(self, event: str, **values: object) -> None:
         if time.monotonic() >= self._log_at_s:
             self._log_at_s = time.monotonic() + LOG_EVERY_S
-            _log.warning(event, broker=str(self._address), **values)
+            _log.warning(event, broker=str(self._broker), **values)
 
     def _turn(self) -> None:
         """Wait for the socket once, and do what it allows."""
@@ -205,10 +218,10 @@ class Receiver:
         self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object
     ) -> None:
         if code.is_failure:
-            self._complain("broker_refuses", reason=str(code))
+            self._complain("broker_refuses", reason=str(refusal(self._broker, code)))
             return
         self._connected_at_s = time.monotonic()
-        _log.info("broker_connected", broker=str(self._address), resumed=flags.session_present)
+        _log.info("broker_connected", broker=str(self._broker), resumed=flags.session_present)
         client.subscribe([(topic, QOS) for topic in self._topics])
 
     def _on_subscribe(
@@ -231,7 +244,8 @@ class Receiver:
             self._delay_s = 0.0  # it was no flapping
         self._connected_at_s = math.inf
         if not self._is_leaving:
-            self._complain("broker_lost", reason=str(code), dropped=len(self._group))
+            reason = last_error(self._client) or str(code)
+            self._complain("broker_lost", reason=reason, dropped=len(self._group))
         pairs = zip(self._group, self._packet_ids, strict=True)
         self._group = [message for message, packet_id in pairs if packet_id == 0]
         self._packet_ids = [0] * len(self._group)
