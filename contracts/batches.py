@@ -87,7 +87,8 @@ class LedgerEntry(NamedTuple):
     """What became of a gateway's messages: received = stored + duplicate + dead_letter.
 
     `gateway` is "" for messages that name none. Counts are of messages. A dead letter that could
-    be read when it was sent again is stored + 1, dead_letter - 1.
+    be read when it was sent again is stored + 1, dead_letter - 1; where its gateway is known only
+    now, it has moved from the one entry, as received, to the other.
     """
 
     gateway: str
@@ -95,6 +96,20 @@ class LedgerEntry(NamedTuple):
     stored: int
     duplicate: int
     dead_letter: int
+
+
+class HandedOver(NamedTuple):
+    """What became of the messages of one name of origin, as of one commit.
+
+    Counts are of messages, but for `readings`. Of dead letters that were sent again `stored` could
+    be read, `dead_letter` still could not, `duplicate` were no longer waiting.
+    """
+
+    origin: str
+    stored: int
+    duplicate: int
+    dead_letter: int
+    readings: int
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,7 @@ class RawCommit:
     new_tags: tuple[tuple[str, str], ...] = ()  # each with the gateway that sent it first, or ""
     gaps: tuple[Gaps, ...] = ()  # of the epochs in which they have changed
     replayed: tuple[int, ...] = ()  # positions of dead letters that could be read now
+    handed_over: tuple[HandedOver, ...] = ()  # of messages that no broker delivered
 
     def __post_init__(self) -> None:
         for entry in self.ledger:

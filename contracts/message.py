@@ -13,12 +13,18 @@ class Origin(NamedTuple):
     The same origin is the same message: however often it is handed over, it is stored once.
     """
 
-    name: str  # of a file by its content, or DEAD_LETTERS
+    name: str  # of a part of a file by its content, or DEAD_LETTERS and the name of the occasion
     number: int
 
+    @property
+    def is_dead_letter(self) -> bool:
+        """Tell whether this is a dead letter that is sent again."""
+        return self.name.startswith(DEAD_LETTERS)
 
-# The origin of dead letters that are sent again; the number is the dead letter's position.
-DEAD_LETTERS = "dead-letters"
+
+# What the origin of dead letters that are sent again begins with; the number is the position of
+# the dead letter.
+DEAD_LETTERS = "dead-letters/"
 
 
 class Message(NamedTuple):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
+from contracts.batches import DeadLetter, HandedOver, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ContractError
-from contracts.message import DEAD_LETTERS
 from ingest.decode import decode
 from ingest.identity import level_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from contracts.message import Message
+    from contracts.message import Message, Origin
     from ingest.catalogue import Catalogue
     from ingest.identity import Memory
     from ingest.readings import Decoded, Rules
@@ -31,11 +30,16 @@ OWN_TOPICS = "gainline/commit/"
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known when messages are decoded: what was seen, which tags there are, the rules."""
+    """What is known when messages are decoded: what was seen, which tags there are, the rules.
+
+    `waiting` is the gateway under which each dead letter is counted that is among the messages and
+    has not been replayed, by its position.
+    """
 
     memory: Memory
     catalogue: Catalogue
     rules: Rules
+    waiting: Mapping[int, str] = field(default_factory=dict)
 
 
 def decode_messages(
@@ -70,60 +74,76 @@ class _Draft:
         self._ledger = _Ledger()
         self._dead: list[DeadLetter] = []
         self._replayed: list[int] = []
+        self._waiting = dict(known.waiting)
+        self._handed_over: dict[str, _Counts] = {}
 
     def add(self, message: Message) -> None:
         """Give a message its place."""
-        origin = message.origin
-        if message.topic.startswith(OWN_TOPICS):
-            return
-        if origin is not None and not self._memory.is_new_origin(origin):
-            return  # it was handed over before, by a process that did not live to know
-        outcome = decode(message.topic, message.payload, self._rules)
-        if origin is not None and origin.name == DEAD_LETTERS:
-            self._add_again(message, outcome, origin.number)
-        elif isinstance(outcome, Refusal):
-            self._refuse(message, outcome)
-        else:
-            self._store(message, outcome)
+        if message.origin is not None:
+            self._add_handed_over(message, message.origin)
+        elif not message.topic.startswith(OWN_TOPICS):
+            self._add_new(message)
 
-    def _store(self, message: Message, decoded: Decoded) -> None:
+    def _add_handed_over(self, message: Message, origin: Origin) -> None:
+        """Give a message its place that no broker delivered, once for each origin."""
+        counts = self._handed_over.setdefault(origin.name, _Counts())
+        before = self.rows.count
+        if origin.is_dead_letter:
+            counts.add(self._add_again(message, origin.number))
+        elif self._memory.is_new_origin(origin):  # else one that was cut off has handed it over
+            self._memory.note_origin(origin)
+            counts.add(self._add_new(message))
+        counts.readings += self.rows.count - before
+
+    def _add_new(self, message: Message) -> str:
+        """Give a message its place; tell what it became, in a word of the ledger."""
+        outcome = decode(message.topic, message.payload, self._rules)
+        if isinstance(outcome, Refusal):
+            return self._refuse(message, outcome)
+        return self._store(message, outcome)
+
+    def _store(self, message: Message, decoded: Decoded) -> str:
         """Store a message, unless it has been seen, or brings more tags than may be."""
         gateway = decoded.gateway or ""
         complaint = self._catalogue.complaint_of(decoded)
         if complaint:
             refusal = Refusal("too_many_tags", complaint, gateway, decoded.epoch, decoded.seq)
-            self._refuse(message, refusal)
-            return
-        self._memory.note_origin(message.origin)
+            return self._refuse(message, refusal)
         level = level_of(decoded)
-        if self._memory.admit(level, message, decoded):
-            self._catalogue.learn(decoded)
-            self.rows.add(message, decoded, level)
-            self._ledger.of(gateway).stored += 1
-        else:
+        if not self._memory.admit(level, message, decoded):
             self._ledger.of(gateway).duplicate += 1
+            return "duplicate"
+        self._catalogue.learn(decoded)
+        self.rows.add(message, decoded, level)
+        self._ledger.of(gateway).stored += 1
+        return "stored"
 
-    def _refuse(self, message: Message, refusal: Refusal) -> None:
+    def _refuse(self, message: Message, refusal: Refusal) -> str:
         """Keep a message that cannot be read, unless it has been seen."""
-        self._memory.note_origin(message.origin)
         entry = self._ledger.of(refusal.gateway)
         if not self._memory.admit_refused(refusal):
             entry.duplicate += 1
-            return
+            return "duplicate"
         self._dead.append(_dead_letter(message, refusal))
         entry.dead_letter += 1
+        return "dead_letter"
 
-    def _add_again(self, message: Message, outcome: Decoded | Refusal, position: int) -> None:
+    def _add_again(self, message: Message, position: int) -> str:
         """Store a dead letter that can be read by now; else it stays what it is."""
+        if position not in self._waiting:
+            return "duplicate"
+        outcome = decode(message.topic, message.payload, self._rules)
         if isinstance(outcome, Refusal) or self._catalogue.complaint_of(outcome):
-            return
-        self._memory.note_origin(message.origin)
+            return "dead_letter"
+        level = level_of(outcome)
+        # its count is known from now on, if it was not when it was refused
+        self._memory.admit(level, message, outcome)
         self._catalogue.learn(outcome)
-        self.rows.add(message, outcome, level_of(outcome))
-        entry = self._ledger.of(outcome.gateway or "")
-        entry.stored += 1
-        entry.dead_letter -= 1
+        self.rows.add(message, outcome, level)
+        self._ledger.of(self._waiting.pop(position)).dead_letter -= 1
+        self._ledger.of(outcome.gateway or "").stored += 1
         self._replayed.append(position)
+        return "stored"
 
     def commit(self, *, until_position: int, first_arrival: int) -> RawCommit:
         """Make the commit of what was added."""
@@ -138,6 +158,10 @@ class _Draft:
             new_tags=self._catalogue.new,
             gaps=self._memory.changed_gaps(),
             replayed=tuple(self._replayed),
+            handed_over=tuple(
+                HandedOver(name, one.stored, one.duplicate, one.dead_letter, one.readings)
+                for name, one in self._handed_over.items()
+            ),
         )
 
 
@@ -157,6 +181,11 @@ class _Counts:
     stored: int = 0
     duplicate: int = 0
     dead_letter: int = 0
+    readings: int = 0
+
+    def add(self, outcome: str) -> None:
+        """Count one more message that became what the word of the ledger says."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
 
 
 class _Ledger:
