@@ -11,12 +11,13 @@ that fails has moved nothing: its next try begins where the lake's last commit e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
+from contracts.message import Message
 from contracts.tags import Tag, TagRule
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
@@ -59,13 +60,21 @@ class Intake:
         messages = self._journal.read(done.position, limit_bytes=COMMIT_BYTES_MAX)
         if not messages:
             return 0
-        known = Knowledge(Memory.load(done.memory), self._catalogue, self._reading.rules)
+        known = Knowledge(
+            Memory.load(done.memory), self._catalogue, self._reading.rules, self._waiting(messages)
+        )
         commit = decode_messages(messages, known, first_arrival=done.arrival)
         self._done = None
         self._commit(commit)
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
         self._journal.trim(commit.until_position)
         return commit.until_position - done.position
+
+    def _waiting(self, messages: Sequence[Message]) -> dict[int, str]:
+        """Ask the lake which of the dead letters among the messages wait to be read."""
+        origins = [message.origin for message in messages if message.origin is not None]
+        sent_again = [origin.number for origin in origins if origin.is_dead_letter]
+        return self._lake.waiting_dead_letters(sent_again) if sent_again else {}
 
     def _commit(self, commit: RawCommit) -> None:
         new = [self._reading.tag_of(tag) for tag, _ in commit.new_tags]

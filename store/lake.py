@@ -124,11 +124,23 @@ class Lake:
             [
                 Addition(tables.RAW_READINGS, table),
                 Addition(tables.DEAD_LETTERS, _dead_letters(commit)),
+                Addition(tables.DEAD_LETTER_REPLAYS, _replays(commit, datetime.now(UTC))),
+                Addition(tables.HANDED_OVER, _handed_over(commit)),
                 Addition(tables.LEDGER_ENTRIES, _ledger_entries(commit)),
                 Addition(tables.TAG_ENTRIES, self._tag_entries(new_tags)),
             ],
             counts,
         )
+
+    def waiting_dead_letters(self, positions: Sequence[int]) -> dict[int, str]:
+        """Give the gateway of each dead letter at these positions that was not replayed."""
+        rows = self._rows(
+            "SELECT d.position, d.gateway FROM house.dead_letters AS d"
+            " WHERE d.position IN (SELECT unnest(?::BIGINT[])) AND NOT EXISTS"
+            " (SELECT 1 FROM house.dead_letter_replays AS p WHERE p.position = d.position)",
+            [list(positions)],
+        )
+        return dict(rows)
 
     def commit_clean(self, commit: CleanCommit) -> None:
         """Store all that one commit of the judge brings. The last commit may come again.
@@ -282,6 +294,16 @@ def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -
 def _dead_letters(commit: RawCommit) -> pa.Table:
     columns = zip(*commit.dead_letters, strict=True)
     return _table(tables.DEAD_LETTERS, columns, len(commit.dead_letters))
+
+
+def _replays(commit: RawCommit, now: datetime) -> pa.Table:
+    positions = commit.replayed
+    return _table(tables.DEAD_LETTER_REPLAYS, [positions, [now] * len(positions)], len(positions))
+
+
+def _handed_over(commit: RawCommit) -> pa.Table:
+    columns = zip(*commit.handed_over, strict=True)
+    return _table(tables.HANDED_OVER, columns, len(commit.handed_over))
 
 
 def _ledger_entries(commit: RawCommit) -> pa.Table:

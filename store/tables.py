@@ -78,6 +78,22 @@ DEAD_LETTER_REPLAYS = Table(
     pa.schema([_needed("position", pa.int64()), _needed("replayed_time", TIME)]),
 )
 
+# What became of messages that no broker delivered, by the name of their origin: one row for each
+# commit that stored some. It tells a file that was imported before.
+HANDED_OVER = Table(
+    "house",
+    "handed_over",
+    pa.schema(
+        [
+            _needed("origin", pa.string()),
+            _needed("stored", pa.int64()),
+            _needed("duplicate", pa.int64()),
+            _needed("dead_letter", pa.int64()),
+            _needed("readings", pa.int64()),
+        ]
+    ),
+)
+
 # Append only; the view `ledger` sums.
 LEDGER_ENTRIES = Table(
     "house",
@@ -163,6 +179,7 @@ TABLES = (
     CLEAN_READINGS,
     DEAD_LETTERS,
     DEAD_LETTER_REPLAYS,
+    HANDED_OVER,
     LEDGER_ENTRIES,
     TAG_ENTRIES,
     SEGMENTS,
