@@ -1,0 +1,1 @@
+"""Sparkplug B: births explain what the data of an edge node means."""
