@@ -1,6 +1,7 @@
 """The main job, in the order in which a reading takes it; read this first.
 
     broker ─ Receiver ─▶ journal        ingest.mqtt acknowledges only what is on disk
+    files ── Inbox ────▶ journal        imports, and dead letters that are sent again
     journal ─ Intake ──▶ lake, raw      decoded, duplicates known, the ledger balanced
     lake, raw ─ Bench ─▶ lake, clean    judged; what the judge remembers is in the same commit
     lake, clean ─ write_report ─▶ HTML  panel, gain, profit; see gainline/reporting.py
@@ -22,6 +23,7 @@ from contracts.tags import Tag, TagRule
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
+from ingest.inbox import Inbox
 from ingest.journal import Journal
 from ingest.readings import Rules
 from store.lake import Lake
@@ -80,6 +82,14 @@ class Intake:
         new = [self._reading.tag_of(tag) for tag, _ in commit.new_tags]
         self._lake.commit_raw(commit, new_tags=new)
         self._catalogue.settle()
+
+
+def take_and_store(inbox: Inbox, journal: Journal, intake: Intake) -> int:
+    """Store what waits in the journal, then take a commit's worth from the inbox; give their sum.
+
+    In this order a full journal does not stop what makes room in it.
+    """
+    return intake.store_new() + inbox.take(journal, limit_bytes=COMMIT_BYTES_MAX)
 
 
 class Bench:

@@ -187,6 +187,7 @@ def ingest(settings: Settings, stop: Stop) -> None:
 def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> None:
     failures = list[Exception]()
     intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
+    step = partial(flow.take_and_store, wiring.inbox(settings), journal, intake)
     receiver = wiring.receiver(settings, journal)
     interval_s = settings.store.commit_interval_s
     receiving = _started(partial(_guarded, receiver.run, stop, failures))
@@ -194,7 +195,7 @@ def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> Non
         while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
             if receiver.connected:
                 stop.is_up.set()
-            _patiently(lambda: _drain(intake.store_new, stop), stop)
+            _patiently(lambda: _drain(step, stop), stop)
     finally:
         stop.set()
         receiving.join()  # before the journal is closed

@@ -14,6 +14,7 @@ from contracts.message import Address
 from contracts.tags import Kind, Tag, TagRule
 from gainline.config import IngestSection, Settings, TagSection
 from gainline.flow import HowToRead
+from ingest.inbox import Inbox
 from ingest.journal import Journal
 from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits, Rules
@@ -40,6 +41,11 @@ def open_journal(settings: Settings, *, first_position: int) -> Journal:
     folder = store_folder(settings) / "journal"
     limit = settings.ingest.journal_limit_mb * BYTES_PER_MB
     return Journal.open(folder, limit_bytes=limit, first_position=first_position)
+
+
+def inbox(settings: Settings) -> Inbox:
+    """Give the inbox beside the journal, where other processes hand messages over."""
+    return Inbox(store_folder(settings) / "inbox")
 
 
 def receiver(settings: Settings, journal: Journal) -> Receiver:

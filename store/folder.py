@@ -18,7 +18,7 @@ COMMIT_WAIT_S = 30.0
 _LOCK_POLL_S = 0.002
 # What may lie in the folder of a store that is not made yet: what other rooms put there, what a
 # crash during creation left, and what a mounted file system has.
-_BEFORE_CREATION = {"journal", "reports", "locks", "lost+found", f"format_version{PART}"}
+_BEFORE_CREATION = {"journal", "inbox", "reports", "locks", "lost+found", f"format_version{PART}"}
 
 
 class Folder:
