@@ -36,7 +36,9 @@ GAIN_MAX = 1000
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The TOML file.", readable=False)
 ]
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="mqtt://HOST:PORT")]
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="mqtt://HOST:PORT, mqtts://…, ws://…, wss://…")
+]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of the lake.", readable=False)
 ]

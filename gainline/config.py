@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, get_args, get_origin
 
 import msgspec
 
@@ -29,6 +29,8 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+# Taken from the environment as it stands there, quotes and all.
+Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -40,8 +42,21 @@ class BrokerSection(Section, frozen=True):
     """Where the messages come from."""
 
     url: str = "mqtt://127.0.0.1:1883"
+    version: Literal["3.1.1", "5"] = "3.1.1"
     topics: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("#",)
     client_id: Text = "gainline-ingest"
+    username: Text | None = None
+    password: Secret | None = None
+    password_file: Text | None = None
+    ca_file: Text | None = None
+    cert_file: Text | None = None
+    key_file: Text | None = None
+
+    def __repr__(self) -> str:
+        """Show everything but the password and what may hold one by mistake."""
+        shown = {field: getattr(self, field) for field in self.__struct_fields__}
+        shown |= {field: "…" for field in ("url", "password") if shown[field] is not None}
+        return f"BrokerSection({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
 
 class IngestSection(Section, frozen=True):
@@ -268,12 +283,20 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[Plac
 
 def _value(text: str, wanted: object) -> Any:  # noqa: ANN401  # any TOML value
     """Read the text of a variable: TOML where it can be, else, and for a text key, itself."""
+    if Secret in (wanted, *get_args(wanted)):
+        return text
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    is_text = get_origin(wanted) is not tuple and str in (wanted, *get_args(wanted))
-    return text if is_text and not isinstance(value, str) else value
+    return text if _is_text(wanted) and not isinstance(value, str) else value
+
+
+def _is_text(wanted: object) -> bool:
+    """Tell whether a type is text, one of some words, or either and nothing else."""
+    if wanted is str or isinstance(wanted, str):
+        return True
+    return get_origin(wanted) is not tuple and any(map(_is_text, get_args(wanted)))
 
 
 def _type_of(keys: list[str]) -> object:

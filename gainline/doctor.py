@@ -12,6 +12,7 @@ from functools import partial
 from contracts.errors import ConfigError, GainlineError, TransientError
 from gainline import wiring
 from gainline.config import Settings
+from gainline.connection import broker_endpoint, broker_topics
 from gainline.page.flowstate import flow_state
 from gainline.schedule import due_slots
 from ingest.mqtt.client import require_reachable
@@ -68,7 +69,8 @@ def refuse_foreign_packages() -> None:
 
 def check_settings(settings: Settings) -> None:
     """Check what the types cannot: zones, cron expressions, patterns, the broker's address."""
-    wiring.broker_address(settings)
+    broker_endpoint(settings)
+    broker_topics(settings)
     wiring.how_to_read(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
@@ -132,5 +134,6 @@ def _store(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    require_reachable(wiring.broker_address(settings))
-    return f"{settings.broker.url} answers"
+    endpoint = broker_endpoint(settings)
+    require_reachable(endpoint)
+    return f"{endpoint} answers"

@@ -3,8 +3,8 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from gainline import wiring
 from gainline.config import load, with_options
+from gainline.connection import broker_endpoint
 from ingest.mqtt.publisher import Publisher
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
@@ -19,10 +19,10 @@ def publish_plant(broker: str, *, seconds: float, rate: float, seed: int) -> int
     A message is a machine's day, the days of all machines in turn; the last week ends last
     Sunday, so that the readings are recent.
     """
-    address = wiring.broker_address(with_options(load(None), broker=broker))
+    endpoint = broker_endpoint(with_options(load(None), broker=broker))
     plant = simulate(_plan(seed, message_count=round(seconds * rate)))
     began, count = time.monotonic(), 0
-    with Publisher(address, client_id="gainline-simulate") as publisher:
+    with Publisher(endpoint, client_id="gainline-simulate") as publisher:
         for count, message in enumerate(plant.messages(), 1):
             publisher.publish(message.topic, message.payload)
             time.sleep(max(0.0, began + count / rate - time.monotonic()))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clean.settings import Settings as JudgeSettings
 from contracts.errors import ConfigError
-from contracts.message import Address
 from contracts.tags import Kind, Tag, TagRule
 from gainline.config import IngestSection, Settings, TagSection
+from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import HowToRead
 from ingest.inbox import Inbox
 from ingest.journal import Journal
@@ -21,8 +20,6 @@ from ingest.readings import Limits, Rules
 from ingest.topics import kind_of, place_of
 from store.lake import Lake, Writer
 
-MQTT_PORT = 1883
-TOPIC_BYTES_MAX = 65_535  # of MQTT
 BYTES_PER_MB = 1 << 20
 
 
@@ -50,44 +47,12 @@ def inbox(settings: Settings) -> Inbox:
 
 def receiver(settings: Settings, journal: Journal) -> Receiver:
     """Make what reads the broker into the journal. Raises ConfigError for what MQTT has not."""
-    broker = settings.broker
-    if not broker.client_id:
-        raise ConfigError("broker.client_id: it is empty; the broker keeps messages by this name")
-    if not broker.topics:
-        raise ConfigError("broker.topics: there is none; '#' receives everything")
-    for topic in broker.topics:
-        _check_filter(topic)
     return Receiver(
-        broker_address(settings), topics=broker.topics, client_id=broker.client_id, journal=journal
+        broker_endpoint(settings),
+        topics=broker_topics(settings),
+        client_id=settings.broker.client_id,
+        journal=journal,
     )
-
-
-def broker_address(settings: Settings) -> Address:
-    """Read broker.url. Raises ConfigError where it is not mqtt://HOST[:PORT]."""
-    url = settings.broker.url
-    try:
-        parts = urlsplit(url)
-        port = parts.port or MQTT_PORT
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
-        raise ConfigError(f"broker.url: {url!r} is not of the form mqtt://HOST:PORT")
-    if "@" in parts.netloc:  # to drop them without a word would be worse than to refuse them
-        raise ConfigError("broker.url: user and password are not supported yet; leave them out")
-    return Address(parts.hostname, port)
-
-
-def _check_filter(topic: str) -> None:
-    levels = topic.split("/")
-    is_filter = (
-        0 < len(topic.encode()) <= TOPIC_BYTES_MAX
-        and "#" not in "".join(levels[:-1])
-        and all(level in {"+", "#"} or not {"+", "#"} & set(level) for level in levels)
-    )
-    if not is_filter:
-        raise ConfigError(
-            f"broker.topics: {topic!r} is no filter; + stands for one level, # for all at the end"
-        )
 
 
 def tag_maker(settings: Settings) -> Callable[[str], Tag]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.authority import Authority
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 # Debian puts the broker where only root's PATH leads
@@ -32,6 +34,13 @@ def mosquitto() -> str:
 def strace() -> str:
     """Path of the program that kills another at a call of the kernel; missing as `mosquitto`."""
     return _program("strace", remedy="install Debian's package strace")
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs certificates. Needs openssl; missing as `mosquitto`."""
+    openssl = _program("openssl", remedy="install Debian's package openssl")
+    return Authority(openssl, tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ from ingest.broker import embedded_broker
     ("settings", "words"),
     [
         (Settings(broker=BrokerSection(url="http://x")), r"broker\.url"),
-        (Settings(broker=BrokerSection(url="mqtt://me:secret@x")), "not supported yet"),
+        (Settings(broker=BrokerSection(url="mqtt://me:secret@x")), "it holds a password"),
+        (Settings(broker=BrokerSection(topics=("a/#/b",))), r"broker\.topics"),
         (Settings(ingest=IngestSection(zone="Mars/Base")), r"ingest\.zone"),
         (Settings(ingest=IngestSection(template="{site}/{site}")), "template"),
         (Settings(tags=(TagSection(pattern="*", kind="odd"),)), r"tags\.kind"),
