@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from contracts.batches import DeadLetter, HandedOver, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ContractError
-from ingest.decode import decode
+from ingest.decode import decode, decode_sparkplug
 from ingest.identity import level_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
+from ingest.sparkplug.host import PREFIX, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,12 +98,23 @@ class _Draft:
 
     def _add_new(self, message: Message) -> str:
         """Give a message its place; tell what it became, in a word of the ledger."""
-        outcome = decode(message.topic, message.payload, self._rules)
-        if isinstance(outcome, Refusal):
-            return self._refuse(message, outcome)
-        return self._store(message, outcome)
+        outcome = self._decode(message)
+        if isinstance(outcome.decoded, Refusal):
+            return self._refuse(message, outcome.decoded)
+        return self._store(message, outcome.decoded, outcome)
 
-    def _store(self, message: Message, decoded: Decoded) -> str:
+    def _decode(self, message: Message) -> Outcome:
+        if not message.topic.startswith(PREFIX):
+            return Outcome(decode(message.topic, message.payload, self._rules))
+        return decode_sparkplug(
+            message.topic,
+            message.payload,
+            self._memory.births,
+            self._rules,
+            received_us=message.received_us,
+        )
+
+    def _store(self, message: Message, decoded: Decoded, outcome: Outcome) -> str:
         """Store a message, unless it has been seen, or brings more tags than may be."""
         gateway = decoded.gateway or ""
         complaint = self._catalogue.complaint_of(decoded)
@@ -113,6 +125,8 @@ class _Draft:
         if not self._memory.admit(level, message, decoded):
             self._ledger.of(gateway).duplicate += 1
             return "duplicate"
+        if outcome.node_name:
+            self._memory.births.note(outcome.node_name, outcome.node)
         self._catalogue.learn(decoded)
         self.rows.add(message, decoded, level)
         self._ledger.of(gateway).stored += 1
@@ -132,7 +146,7 @@ class _Draft:
         """Store a dead letter that can be read by now; else it stays what it is."""
         if position not in self._waiting:
             return "duplicate"
-        outcome = decode(message.topic, message.payload, self._rules)
+        outcome = self._decode(message).decoded
         if isinstance(outcome, Refusal) or self._catalogue.complaint_of(outcome):
             return "dead_letter"
         level = level_of(outcome)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ingest import native
 from ingest.document import check_names, parse
-from ingest.readings import Context, PayloadError, Refusal, Rules
+from ingest.readings import Context, Decoded, PayloadError, Refusal, Rules
 from ingest.shapes import DOCUMENT_READERS, TEXT_READERS
-
-if TYPE_CHECKING:
-    from ingest.readings import Decoded
+from ingest.sparkplug import host
+from ingest.sparkplug.births import Births
+from ingest.sparkplug.host import PREFIX, Outcome
 
 _DEFAULT_RULES = Rules()
 _UTF8_BYTES_MAX = 4  # of a character: a short message cannot make a long tag
@@ -26,29 +25,58 @@ def decode(topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES) -> Decoded
     'wrong_shape'
     """
     limits = rules.limits
+    if topic.startswith(PREFIX):
+        return decode_sparkplug(topic, payload, Births(), rules).decoded
     complaint = _complaint_of(topic, limits.tag_bytes)
     if complaint:
         return Refusal(*complaint, "")
     document: object = None
     context = Context(topic, limits, rules.zone_of(topic))
     try:
-        document = parse(payload, limits)
-        check_names(document, payload, limits)
-        decoded = _read(document, context)
+        try:
+            document = parse(payload, limits)
+        except PayloadError as problem:
+            decoded = _read_text(payload, context, problem)
+        else:
+            check_names(document, payload, limits)
+            decoded = _read(document, context)
         if len(topic) + len(payload) >= limits.tag_bytes // _UTF8_BYTES_MAX:
             _check_tags(decoded, limits.tag_bytes)
     except PayloadError as problem:
-        if problem.code == "not_json" and (text := _read_text(payload, context)) is not None:
-            return text
         return Refusal(problem.code, problem.words, native.gateway_of(document))
     return decoded
 
 
-def _read_text(payload: bytes, context: Context) -> Decoded | None:
-    """Read what is no JSON."""
-    text = payload.decode(errors="replace")
-    outcomes = (read(text, context) for read in TEXT_READERS)
-    return next((outcome for outcome in outcomes if outcome is not None), None)
+def decode_sparkplug(
+    topic: str, payload: bytes, births: Births, rules: Rules, *, received_us: int = 0
+) -> Outcome:
+    """Decode a message of an edge node, in the light of the births; never an exception.
+
+    `births` stays as it is: note what the outcome says once the message is stored.
+    """
+    limits = rules.limits
+    complaint = _complaint_of(topic, limits.tag_bytes)
+    if complaint:
+        return Outcome(Refusal(*complaint, ""))
+    outcome = host.read(topic, payload, births, received_us=received_us, limits=limits)
+    if isinstance(outcome.decoded, Decoded):
+        try:
+            _check_tags(outcome.decoded, limits.tag_bytes)
+        except PayloadError as problem:
+            gateway = outcome.decoded.gateway or ""
+            return Outcome(Refusal(problem.code, problem.words, gateway))
+    return outcome
+
+
+def _read_text(payload: bytes, context: Context, problem: PayloadError) -> Decoded:
+    """Read what is no JSON, and why."""
+    if problem.code == "not_json":
+        text = payload.decode(errors="replace")
+        for read in TEXT_READERS:
+            decoded = read(text, context)
+            if decoded is not None:
+                return decoded
+    raise problem
 
 
 def _read(document: object, context: Context) -> Decoded:
@@ -63,8 +91,6 @@ def _read(document: object, context: Context) -> Decoded:
 @lru_cache(maxsize=1 << 16)  # topics of the largest plants; those beyond are looked at again
 def _complaint_of(topic: str, tag_bytes: int) -> tuple[str, str] | None:
     """Say what is wrong with a topic. It is a name, never a path: most oddities may stay."""
-    if topic.startswith("spBv1.0/"):
-        return "sparkplug", "Sparkplug messages (births, data, deaths) are not read yet"
     try:
         size = len(topic.encode())
     except UnicodeEncodeError:

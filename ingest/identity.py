@@ -14,6 +14,7 @@ import numpy as np
 from contracts.errors import ContractError
 from contracts.quality import Reason
 from ingest.readings import NO_TIME
+from ingest.sparkplug.births import Births
 
 if TYPE_CHECKING:
     from contracts.batches import Gaps
@@ -44,7 +45,7 @@ class Level(StrEnum):
     """What a message can be recognised by; stored in the column `identity`."""
 
     COUNTED = "A"  # gateway, epoch, seq: exactly once
-    SPARKPLUG = "B"  # edge node, bdSeq, time, seq, metric
+    SPARKPLUG = "B"  # topic, time, count, metrics: the whole message, as C
     TIMED = "C"  # tag, time, payload: once among the last RECENT_MAX such messages
     NONE = "D"  # nothing: at least once
 
@@ -55,6 +56,8 @@ def level_of(decoded: Decoded) -> Level:
     Without a count it needs a time in every reading that can be trusted: a device whose clock
     was never set sends the same time and value again and again, and each is a new reading.
     """
+    if decoded.level is not None:
+        return Level(decoded.level)
     if decoded.gateway is not None and decoded.epoch is not None and decoded.seq is not None:
         return Level.COUNTED
     if decoded.columns is not None:
@@ -76,6 +79,7 @@ class Memory:
         self._gateways: dict[str, dict[str, Seen]] = {}
         self._recent: dict[bytes, None] = {}  # oldest first
         self._origins: dict[str, Seen] = {}
+        self.births = Births()  # of Sparkplug's edge nodes
 
     def copy(self) -> Memory:
         """Copy it, so that the original stays as it was committed."""
@@ -85,6 +89,7 @@ class Memory:
             for gateway, epochs in self._gateways.items()
         }
         twin._recent = self._recent.copy()
+        twin.births = self.births.copy()
         twin._origins = {name: seen.copy() for name, seen in self._origins.items()}
         return twin
 
@@ -94,7 +99,7 @@ class Memory:
             return self._admit_count(
                 str(decoded.gateway), str(decoded.epoch), int(decoded.seq or 0)
             )
-        if level is Level.TIMED:
+        if level in (Level.TIMED, Level.SPARKPLUG):
             return self._admit_hash(hash_of(message))
         return True
 
@@ -121,6 +126,7 @@ class Memory:
         """Forget the oldest beyond the bounds; call it once a batch."""
         while len(self._gateways) > GATEWAYS_MAX:
             del self._gateways[next(iter(self._gateways))]
+        self.births.forget()
         excess = len(self._recent) - RECENT_MAX
         if excess > 0:
             self._recent = dict.fromkeys(islice(self._recent, excess, None))
@@ -132,7 +138,7 @@ class Memory:
             for gateway, epochs in self._gateways.items()
         ]
         origins = [(name, seen.starts, seen.ends) for name, seen in self._origins.items()]
-        written = _Written(_VERSION, gateways, b"".join(self._recent), origins)
+        written = _Written(_VERSION, gateways, b"".join(self._recent), origins, self.births.dump())
         return msgspec.msgpack.encode(written)
 
     @staticmethod
@@ -154,6 +160,7 @@ class Memory:
         hashes = np.frombuffer(read.recent, np.dtype((np.void, HASH_BYTES))).tolist()
         memory._recent = dict.fromkeys(hashes)
         memory._origins = {name: Seen(starts, ends) for name, starts, ends in read.origins}
+        memory.births = Births.load(read.births)
         return memory
 
     def _admit_count(self, gateway: str, epoch: str, seq: int) -> bool:
@@ -234,3 +241,4 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
     gateways: list[tuple[str, list[tuple[str, list[int], list[int]]]]]
     recent: bytes  # hashes, one after the other, oldest first
     origins: list[tuple[str, list[int], list[int]]] = []
+    births: bytes = b""

@@ -96,7 +96,11 @@ class Columns(NamedTuple):
 
 
 class Decoded(Struct, frozen=True, gc=False):
-    """The readings of one message: single ones or columns."""
+    """The readings of one message: single ones or columns.
+
+    `topic` is what its tags begin with: the topic of the message, but for Sparkplug's. `level` is
+    that of its identity where the shape tells; else see ingest/identity.py.
+    """
 
     topic: str
     gateway: str | None
@@ -104,6 +108,7 @@ class Decoded(Struct, frozen=True, gc=False):
     seq: int | None
     readings: Sequence[Reading]
     columns: Columns | None = None
+    level: str | None = None
 
 
 class Refusal(NamedTuple):

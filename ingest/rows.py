@@ -52,10 +52,12 @@ class Rows:
         chunk.add_readings(decoded.topic, decoded.readings)
         if decoded.columns is not None:
             chunk.add_columns(decoded.topic, decoded.columns)
-        chunk.add_message(message.received_us, decoded, identity, chunk.count - before)
+        if chunk.count == before:
+            return
+        chunk.add_message(message, decoded, identity, chunk.count - before)
         added = chunk.count - before
         self.count += added
-        strings = 2 * len(decoded.topic) + len(decoded.gateway or "") + len(decoded.epoch or "")
+        strings = 2 * len(message.topic) + len(decoded.gateway or "") + len(decoded.epoch or "")
         self.byte_count += added * (ROW_BYTES + strings)
         if chunk.count >= CHUNK_READINGS:
             self._tables.append(chunk.table())
@@ -91,13 +93,13 @@ class _Chunk:
         self._statuses: dict[int, str] = {}
         self._flags: list[tuple[Any, int, int]] = []  # row or rows, quality, reasons
 
-    def add_message(self, received_us: int, decoded: Decoded, identity: str, count: int) -> None:
+    def add_message(self, message: Message, decoded: Decoded, identity: str, count: int) -> None:
         self._gateways.append(decoded.gateway)
         self._epochs.append(decoded.epoch)
         self._seqs.append(NO_SEQ if decoded.seq is None else decoded.seq)
-        self._topics.append(decoded.topic)
+        self._topics.append(message.topic)
         self._identities.append(identity)
-        self._received.append(received_us)
+        self._received.append(message.received_us)
         self._message_counts.append(count)
 
     def add_readings(self, topic: str, readings: Sequence[Reading]) -> None:

@@ -39,7 +39,6 @@ class Outcome(NamedTuple):
     decoded: Decoded | Refusal
     node_name: str = ""  # "": nothing changes
     node: EdgeNode | None = None
-    is_timed: bool = False  # it has a time and a seq, so that a repeat can be told from a successor
 
 
 class _Address(NamedTuple):
@@ -73,7 +72,7 @@ def read(
         words = "the topic is none of Sparkplug's: spBv1.0/GROUP/VERB/NODE[/DEVICE]"
         return Outcome(Refusal("sparkplug", words, ""))
     if address.verb == _HOST or address.verb.endswith("CMD"):
-        return Outcome(Decoded(topic, None, None, None, ()))
+        return Outcome(Decoded(topic, None, None, None, (), level="D"))
     known = births.node(address.gateway)
     try:
         return _Reader(address, known, limits).read(payload, received_us)
@@ -116,7 +115,6 @@ class _Reader:
             raise PayloadError(
                 "too_big", f"{len(message.metrics)} metrics, the limit is {self._limits.fields}"
             )
-        is_timed = message.HasField("timestamp")
         if self._address.verb.endswith("DEATH"):
             readings, node = self._death(message, received_us)
             bd_seq = self._known.bd_seq if self._known else None
@@ -132,9 +130,11 @@ class _Reader:
             None if bd_seq is None else str(bd_seq),
             message.seq if message.HasField("seq") and message.seq <= 0xFF else None,
             readings,
+            # with its time a repeat can be told from a successor; the count is one of 256
+            level="B" if message.HasField("timestamp") else "D",
         )
         changed = self._address.gateway if node != self._known else ""
-        return Outcome(decoded, changed, node, is_timed)
+        return Outcome(decoded, changed, node)
 
     def _after(self, message: Part) -> EdgeNode | None:
         """Give what is known of the edge node after a birth; data changes nothing."""
