@@ -27,6 +27,9 @@ COLUMN_BYTES_MAX = 256 * 1024
 TIME_BYTES = 30  # the longest time with its quotes and comma
 NUMBER_BYTES = 25  # the longest number with its comma: -2.2250738585072014e-308
 METRICS_MAX = 50  # of one message
+# Of a text: with every sign escaped, which makes six bytes of one, it stays below the quarter.
+TEXT_BYTES_MAX = 40_000
+ESCAPED_BYTES = 6
 TAG_BYTES_MAX = Limits().tag_bytes
 # Words that mean something of their own in a native payload, and so name no metric there.
 NO_METRICS = RESERVED | {NAMELESS}
@@ -41,21 +44,36 @@ Floats = npt.NDArray[np.float64]
 
 
 class _Recording(NamedTuple):
-    """Rows of a table: the tag as a number, the time in microseconds, the value or NaN."""
+    """Rows of a table: the tag as a number, the time in microseconds, the value or NaN.
+
+    None where no row has a text, or where no time is to go out as local time.
+    """
 
     tags: list[str]
     codes: Ints
     times: Ints
     has_time: npt.NDArray[np.bool_]
     values: Floats
+    texts: list[str | None] | None
+    local_times: list[str | None] | None
+
+    def cells(self, rows: Ints) -> list[float | str]:
+        """Give what is sent of some rows: the text, or the number where there is none."""
+        values: list[float | str] = self.values[rows].tolist()
+        if self.texts is not None:
+            for place, row in enumerate(rows.tolist()):
+                text = self.texts[row]
+                values[place] = values[place] if text is None else text
+        return values
 
 
 class _Stream(NamedTuple):
-    """Metrics of one topic that were always read together, in order of time."""
+    """Metrics of one topic that were always read together: their rows, in order of time."""
 
     topic: str
-    columns: dict[str, Floats]
+    columns: dict[str, Ints]
     times: Ints
+    text_bytes: int  # of the longest text
 
 
 def messages(
@@ -64,7 +82,9 @@ def messages(
     """Send a recording: column arrays, in order of the last time of each message.
 
     `table` has the columns tag (string), source_time (timestamp or date; UTC where it has no
-    zone) and value (number); others are ignored. Every row goes out once and no reading is added:
+    zone) and value (number), and may have text (string), which goes out in the place of the value,
+    and local_time (timestamp without a zone), which goes out in the place of the source_time by
+    which it is in order; others are ignored. Every row goes out once and no reading is added:
     metrics share a message only where they have the same times. A value that is null or not
     finite goes out as null; rows without a time go out last, one by one, without a time.
 
@@ -109,7 +129,30 @@ def _recording(table: pa.Table) -> _Recording:
         times=times,
         has_time=has_time,
         values=value.to_numpy(),  # null becomes NaN
+        texts=_texts(table),
+        local_times=_local_times(table),
     )
+
+
+def _texts(table: pa.Table) -> list[str | None] | None:
+    if "text" not in table.column_names:
+        return None
+    column = _column(table, "text", "strings", lambda kind: _is_text(kind) or kind == pa.null())
+    if column.null_count == len(column):
+        return None
+    texts: list[str | None] = column.to_pylist()
+    if any(text and len(text.encode()) > TEXT_BYTES_MAX for text in texts):
+        raise DataError(f"a text is longer than {TEXT_BYTES_MAX} bytes: shorten it")
+    return texts
+
+
+def _local_times(table: pa.Table) -> list[str | None] | None:
+    if "local_time" not in table.column_names:
+        return None
+    column = table["local_time"]
+    if column.null_count == len(column):
+        return None
+    return [None if time is None else time.isoformat() for time in column.to_pylist()]
 
 
 def _column(
@@ -175,7 +218,7 @@ def _checked_topic(tag: str | None) -> str:
 def _numbered(
     recording: _Recording, gateway: str, epoch: str, rows_per_message: int
 ) -> Iterator[Outgoing]:
-    bodies = _bodies(list(_streams(recording)), rows_per_message)
+    bodies = _bodies(recording, list(_streams(recording)), rows_per_message)
     for seq, (topic, body) in enumerate(_chained(bodies, _timeless(recording))):
         head = {"gateway": gateway, "epoch": epoch, "seq": seq}
         yield Outgoing(topic, _encode(head | body))
@@ -191,39 +234,60 @@ def _streams(recording: _Recording) -> Iterator[_Stream]:
     timed = np.flatnonzero(recording.has_time)
     order = timed[np.lexsort((recording.times[timed], recording.codes[timed]))]
     bounds = np.searchsorted(recording.codes[order], np.arange(len(recording.tags) + 1))
-    together: dict[tuple[str, bytes], dict[str, Ints]] = defaultdict(dict)
+    together: dict[tuple[str, bytes, str, int], dict[str, Ints]] = defaultdict(dict)
     for code, tag in enumerate(recording.tags):
         rows = order[bounds[code] : bounds[code + 1]]
         topic, metric = address(tag)
         if len(rows):
-            together[topic, recording.times[rows].tobytes()][metric] = rows
-    for (topic, times), members in together.items():
+            longest = _longest(recording, rows)
+            alone = metric if longest else ""  # texts can be long
+            together[topic, recording.times[rows].tobytes(), alone, longest][metric] = rows
+    for (topic, times, _, longest), members in together.items():
         names = list(members)
         for start in range(0, len(names), METRICS_MAX):
-            chosen = names[start : start + METRICS_MAX]
-            columns = {name: recording.values[members[name]] for name in chosen}
-            yield _Stream(topic, columns, np.frombuffer(times, np.int64))
+            chosen = {name: members[name] for name in names[start : start + METRICS_MAX]}
+            yield _Stream(topic, chosen, np.frombuffer(times, np.int64), longest)
 
 
-def _bodies(streams: list[_Stream], rows_per_message: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _longest(recording: _Recording, rows: Ints) -> int:
+    if recording.texts is None:
+        return 0
+    return max(len((recording.texts[row] or "").encode()) for row in rows.tolist())
+
+
+def _bodies(
+    recording: _Recording, streams: list[_Stream], rows_per_message: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Cut the streams into messages and send each when its last row has been read."""
     cuts = []
     for number, stream in enumerate(streams):
-        row_bytes = TIME_BYTES + NUMBER_BYTES * len(stream.columns)
+        cell_bytes = max(NUMBER_BYTES, ESCAPED_BYTES * stream.text_bytes + 3)
+        row_bytes = TIME_BYTES + cell_bytes * len(stream.columns)
         size = min(rows_per_message, COLUMN_BYTES_MAX // row_bytes)
         for start in range(0, len(stream.times), size):
             end = min(start + size, len(stream.times))
             cuts.append((int(stream.times[end - 1]), number, start, end))
     for _, number, start, end in sorted(cuts):
-        stream = streams[number]
-        columns = {name: values[start:end].tolist() for name, values in stream.columns.items()}
-        yield stream.topic, {"ts": _times(stream.times[start:end]), **columns}
+        topic, members, times, _ = streams[number]
+        columns = {name: recording.cells(rows[start:end]) for name, rows in members.items()}
+        rows = next(iter(members.values()))[start:end]
+        yield topic, {"ts": _sent_times(recording, rows, times[start:end]), **columns}
+
+
+def _sent_times(recording: _Recording, rows: Ints, times: Ints) -> list[int] | list[str]:
+    if recording.local_times is None:
+        return _times(times)
+    local = [recording.local_times[row] for row in rows.tolist()]
+    if not any(local):
+        return _times(times)
+    return [own or utc for own, utc in zip(local, _as_text(times), strict=True)]
 
 
 def _timeless(recording: _Recording) -> Iterator[tuple[str, dict[str, Any]]]:
     for row in np.flatnonzero(~recording.has_time).tolist():
         topic, metric = address(recording.tags[recording.codes[row]])
-        yield topic, {metric: float(recording.values[row])}
+        (cell,) = recording.cells(np.array([row]))
+        yield topic, {metric: cell}
 
 
 def _times(times: Ints) -> list[int] | list[str]:
@@ -237,4 +301,8 @@ def _times(times: Ints) -> list[int] | list[str]:
     if times.min() >= WHOLE_MIN_US:
         whole: list[int] = (times if np.any(times % 1000) else times // 1000).tolist()
         return whole
+    return _as_text(times)
+
+
+def _as_text(times: Ints) -> list[str]:
     return [f"{time}Z" for time in np.datetime_as_string(times.astype("datetime64[us]"))]

@@ -21,6 +21,8 @@ from ingest.outgoing import Outgoing
 from ingest.replay import METRICS_MAX, messages
 
 MIB = 1024 * 1024
+BEGAN_US = 1_767_225_600_000_000
+UTC_TIME = pa.timestamp("us", "UTC")
 Row = tuple[str, int | None, float | None]
 
 
@@ -214,3 +216,52 @@ def test_a_table_that_is_no_recording_is_refused_in_one_line(
 
 def test_an_empty_recording_sends_nothing() -> None:
     assert sent(table_of([])) == []
+
+
+def test_a_text_goes_out_in_the_place_of_its_value() -> None:
+    table = pa.table(
+        {
+            "tag": ["s/m/state", "s/m/state", "s/m/state", "s/m/force"],
+            "source_time": pa.array([BEGAN_US, BEGAN_US + 1, BEGAN_US + 2, BEGAN_US], UTC_TIME),
+            "value": pa.array([None, 2.5, None, 7.0], pa.float64()),
+            "text": ["ON", None, "", None],
+        }
+    )
+    bodies = [json.loads(payload) for _, payload in sent(table)]
+    assert [body["state"] for body in bodies if "state" in body] == [["ON", 2.5, ""]]
+    assert [body["force"] for body in bodies if "force" in body] == [[7.0]]
+
+
+def test_long_texts_make_small_messages() -> None:
+    count = 60
+    table = pa.table(
+        {
+            "tag": ["s/m/note", "s/m/other"] * count,
+            "source_time": pa.array([BEGAN_US + n // 2 for n in range(2 * count)], UTC_TIME),
+            "value": pa.nulls(2 * count, pa.float64()),
+            "text": ["\x01" * 20_000, "short"] * count,
+        }
+    )
+    outgoing = sent(table)
+    assert max(len(payload) for _, payload in outgoing) < MIB
+    assert sum(len(json.loads(payload).get("note", [])) for _, payload in outgoing) == count
+    assert sum(len(json.loads(payload).get("other", [])) for _, payload in outgoing) == count
+    too_long = table.set_column(3, "text", pa.array(["x" * 50_000] * 2 * count))
+    with pytest.raises(DataError, match="a text is longer"):
+        sent(too_long)
+
+
+def test_a_local_time_goes_out_as_it_is_in_the_order_of_the_source_times() -> None:
+    local = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001  # without a zone on purpose
+    table = pa.table(
+        {
+            "tag": ["s/m/force"] * 2,
+            "source_time": pa.array([BEGAN_US + 1_000_000, BEGAN_US], UTC_TIME),
+            "value": [2.0, 1.0],
+            "local_time": pa.array([local, None], pa.timestamp("us")),
+        }
+    )
+    ((_, payload),) = sent(table)
+    body = json.loads(payload)
+    assert body["force"] == [1.0, 2.0]
+    assert body["ts"] == ["2026-01-01T00:00:00.000000Z", "2026-10-25T02:30:00"]
