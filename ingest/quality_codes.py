@@ -144,8 +144,12 @@ def of_word(sent: object) -> Verdict:
 
 
 def _of_ua_object(sent: dict[str, object]) -> Verdict:
-    """Read {"Code", "Symbol"}; either may be left out, and an empty object is the code 0."""
-    code, symbol = sent.get("Code"), sent.get("Symbol")
+    """Read {"Code", "Symbol"}, or the same in small letters; one of them will do.
+
+    An empty object is the code 0 (OPC 10000-6, 5.4.2.12).
+    """
+    code = sent.get("Code", sent.get("code"))
+    symbol = sent.get("Symbol", sent.get("symbol"))
     named = of_word(symbol) if isinstance(symbol, str) and symbol else None
     if isinstance(code, (int, float, str)):
         verdict = of_opc_ua(code)

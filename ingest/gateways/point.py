@@ -65,3 +65,17 @@ def name_of(sent: object) -> str:
     if isinstance(sent, int) and not isinstance(sent, bool):
         return str(sent)
     raise PayloadError("wrong_shape", "a reading has no name that is a text")
+
+
+def levels_of(topic: str, *names: str) -> str:
+    """Give the levels of a tag that a payload adds to its topic, each with a slash behind it.
+
+    Where the topic ends with them already, they are its levels once: nothing is added.
+
+    >>> levels_of("plant", "Device A"), levels_of("plant/Device A", "Device A")
+    ('Device A/', '')
+    """
+    levels = "/".join(stripped for name in names if (stripped := name.strip("/")))
+    if not levels or f"/{topic}".endswith(f"/{levels}"):
+        return ""
+    return f"{levels}/"

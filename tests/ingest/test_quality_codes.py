@@ -45,7 +45,8 @@ def test_zero_is_good_in_opc_ua_and_bad_in_opc_da_and_sparkplug() -> None:
         ({}, GOOD, None),
         (2**40, UNCERTAIN, "1099511627776"),
         (True, UNCERTAIN, "true"),
-        ({"code": 1}, UNCERTAIN, '{"code": 1}'),
+        ({"code": 2147483648, "symbol": "Bad"}, BAD, "Bad"),
+        ({"status": 1}, UNCERTAIN, '{"status": 1}'),
     ],
 )
 def test_a_status_code_of_opc_ua_has_its_severity_in_the_top_bits(
