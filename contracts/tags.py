@@ -1,6 +1,6 @@
 """One tag: where it stands, what kind of value it has, what is possible for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 
@@ -24,6 +24,10 @@ class Place:
     metric: str | None = None
 
 
+# What people may set of a tag, whatever its topic and the configuration say.
+EDITABLE = (*(field.name for field in fields(Place)), "unit", "kind")
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """One row of the tag catalogue."""
@@ -32,6 +36,9 @@ class Tag:
     place: Place
     unit: str | None
     kind: Kind
+    # topic and names, where they are not the tag: a Sparkplug topic has a verb, its tag has not
+    path: str | None = None
+    edited: frozenset[str] = frozenset()  # which of EDITABLE were set by hand
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,9 @@ class Committer:
     def _insert(self, table: tables.Table, rows: pa.Table) -> None:
         self._connection.register("incoming_rows", rows)
         try:
-            self._connection.execute(f"INSERT INTO {table.path} SELECT * FROM incoming_rows")
+            self._connection.execute(
+                f"INSERT INTO {table.path} BY NAME SELECT * FROM incoming_rows"
+            )
         finally:
             self._connection.unregister("incoming_rows")
 

@@ -28,6 +28,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for table in tables.TABLES:
         connection.execute(table.ddl)
+        _add_columns(connection, table)
     for table in (tables.RAW_READINGS, tables.CLEAN_READINGS):
         connection.execute(f"ALTER TABLE {table.path} SET SORTED BY ({', '.join(SORT_KEYS)})")
     for option, value in _OPTIONS.items():
@@ -46,6 +47,19 @@ def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
         [tables.VIEW_VERSION.schema, tables.VIEW_VERSION.name],
     ).fetchone()
     return found is not None and _version(connection) == views_version()
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> None:
+    """Add the columns that a lake of an older program lacks; its rows have null there."""
+    found = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = ? AND table_name = ?",
+        [table.schema, table.name],
+    ).fetchall()
+    there = {name for (name,) in found}
+    for field in table.columns:
+        if field.name not in there:
+            connection.execute(f"ALTER TABLE {table.path} ADD COLUMN {tables.column_ddl(field)}")
 
 
 def _renew_views(connection: duckdb.DuckDBPyConnection) -> None:

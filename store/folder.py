@@ -102,14 +102,22 @@ def held(lock: Path, *, wait_s: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def claim(folder: Folder, writer: str) -> int:
-    """Become the one writer of this kind; the lock ends when the descriptor is closed."""
+def claim(folder: Folder, writer: str, *, wait_s: float = 0.0) -> int:
+    """Become the one writer of this kind; the lock ends when the descriptor is closed.
+
+    With a time to wait the other one is a command that soon ends, else a service that stays.
+    """
     descriptor = _open_lock(folder.locks / f"{writer}.lock")
-    if not _try(descriptor):
-        os.close(descriptor)
-        raise ConfigError(
-            f"another process is the {writer} of the store in {folder.root}: stop it first"
-        )
+    deadline = time.monotonic() + wait_s
+    while not _try(descriptor):
+        if time.monotonic() >= deadline:
+            os.close(descriptor)
+            if wait_s:
+                raise TransientError(f"another process writes the {writer} of the store: try again")
+            raise ConfigError(
+                f"another process is the {writer} of the store in {folder.root}: stop it first"
+            )
+        time.sleep(_LOCK_POLL_S)
     return descriptor
 
 

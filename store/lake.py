@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.batches import RAW_SCHEMA, Progress, RawBatch
-from contracts.errors import ContractError
-from contracts.tags import Kind, Place, Tag
+from contracts.errors import ContractError, TransientError
 from store import failures, tables
 from store.catalog import attach
 from store.commit import Addition, Committer
@@ -22,17 +23,25 @@ from store.creation import create, is_complete
 from store.durable import sync_folder
 from store.folder import COMMIT_WAIT_S, Folder, claim, held
 from store.progress import ProgressKeeper, ProgressRow
+from store.tag_entries import entries_of, entries_since, known_tags, last_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from contracts.batches import CleanCommit, RawCommit
+    from contracts.tags import Tag
 
 # What a process may be to a store; there is at most one of each at a time.
-Writer = Literal["ingest", "judge", "reports", "maintain"]
+Writer = Literal["ingest", "judge", "reports", "maintain", "tags"]
 _ROLE_OF_PROGRESS = {"ingest": tables.INGEST_PROGRESS, "judge": tables.JUDGE_PROGRESS}
+# Those that are commands: two of them wait for one another.
+_WAITS_S = {"tags": COMMIT_WAIT_S}
+# Others change the catalogue in moments: ingest when a new tag comes, people now and then.
+_REVISIONS_TRIED = 20
+
+Answer = TypeVar("Answer")
 
 
 class ReportSlot(NamedTuple):
@@ -42,6 +51,10 @@ class ReportSlot(NamedTuple):
     slot: datetime
     made_at: datetime
     path: str
+
+
+class _TagsChangedError(TransientError):
+    """Says that the tag catalogue is no longer what a change of it began with."""
 
 
 class Lake:
@@ -71,7 +84,7 @@ class Lake:
         """
         place = Folder(folder)
         place.prepare()
-        lock = claim(place, writer)
+        lock = claim(place, writer, wait_s=_WAITS_S.get(writer, 0.0))
         try:
             # two that attach a catalog that is not there yet would both make it
             with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
@@ -172,18 +185,29 @@ class Lake:
             raise failures.of_catalog(error, self._folder.root) from error
         return RawBatch(table)
 
-    def set_tags(self, tags: Iterable[Tag]) -> None:
-        """Learn tags, or change what is known of them: the last word on a tag stands."""
-        rows = self._tag_entries(tuple(tags))
-        if rows.num_rows:
-            revision = rows["revision"][0].as_py()
-            name = f"{self._writer}-tags-{revision:012d}"
-            self._committer.commit(name, [Addition(tables.TAG_ENTRIES, rows)])
+    def revise_tags(self, revise: Callable[[dict[str, Tag]], Iterable[Tag]]) -> int:
+        """Change what is known of tags; give the number of tags that changed.
+
+        `revise` is given the catalogue and gives the tags that shall be otherwise; where another
+        writer changes the catalogue meanwhile, it is asked again, so that no change is lost.
+        """
+        for _ in range(_REVISIONS_TRIED):
+            last = self._asked(last_revision)
+            rows = entries_of(revise(self.known_tags()), last + 1)
+            if rows.num_rows == 0:
+                return 0
+            name = f"{self._writer}-tags-{last + 1:012d}"
+            addition = Addition(tables.TAG_ENTRIES, rows)
+            with suppress(_TagsChangedError):
+                self._committer.commit(
+                    name, [addition], partial(self._require_only, rows.num_rows, since=last)
+                )
+                return rows.num_rows
+        raise _TagsChangedError("the tag catalogue is being changed by others: try again")
 
     def known_tags(self) -> dict[str, Tag]:
         """Give the tag catalogue."""
-        rows = self._rows("SELECT tag, site, area, line, machine, metric, unit, kind FROM tags")
-        return {tag: Tag(tag, Place(*place), unit, Kind(kind)) for tag, *place, unit, kind in rows}
+        return self._asked(known_tags)
 
     def report_slots(self, schedule: str) -> list[ReportSlot]:
         """Give the reports of a schedule that were made, oldest slot first."""
@@ -257,13 +281,19 @@ class Lake:
         ).fetchone()
         return arrival if row is None or row[0] is None else int(row[0])
 
+    def _require_only(self, entry_count: int, *, since: int) -> None:
+        """Refuse, inside a transaction, unless the entries since a revision are our own."""
+        if entries_since(self._connection, since) != entry_count:
+            raise _TagsChangedError("the tag catalogue was changed meanwhile")
+
     def _tag_entries(self, tags: Sequence[Tag]) -> pa.Table:
-        schema = tables.TAG_ENTRIES.columns
-        if not tags:
-            return schema.empty_table()
-        ((last,),) = self._rows("SELECT coalesce(max(revision), 0) FROM house.tag_entries")
-        rows = [_tag_row(last + 1, tag) for tag in tags]
-        return pa.Table.from_pylist(rows, schema=schema)
+        return entries_of(tags, self._asked(last_revision) + 1 if tags else 0)
+
+    def _asked(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        try:
+            return question(self._connection)
+        except duckdb.Error as error:
+            raise failures.of_catalog(error, self._folder.root) from error
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -316,21 +346,6 @@ def _table(table: tables.Table, columns: Iterable[Sequence[Any]], count: int) ->
     pairs = zip(columns, table.columns, strict=True)
     arrays = [pa.array(column, field.type) for column, field in pairs]
     return pa.Table.from_arrays(arrays, schema=table.columns)
-
-
-def _tag_row(revision: int, tag: Tag) -> dict[str, object]:
-    place = tag.place
-    return {
-        "revision": revision,
-        "tag": tag.tag,
-        "site": place.site,
-        "area": place.area,
-        "line": place.line,
-        "machine": place.machine,
-        "metric": place.metric,
-        "unit": tag.unit,
-        "kind": str(tag.kind),
-    }
 
 
 def _with_source_time(readings: pa.Table) -> pa.Table:

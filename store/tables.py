@@ -34,11 +34,12 @@ class Table(NamedTuple):
     @property
     def ddl(self) -> str:
         """The statement that makes the table where it is missing."""
-        columns = ", ".join(_column(field) for field in self.columns)
+        columns = ", ".join(column_ddl(field) for field in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.path} ({columns})"
 
 
-def _column(field: pa.Field[Any]) -> str:
+def column_ddl(field: pa.Field[Any]) -> str:
+    """Write a column as SQL declares it."""
     return f"{field.name} {_SQL_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}"
 
 
@@ -124,6 +125,8 @@ TAG_ENTRIES = Table(
             pa.field("metric", pa.string()),
             pa.field("unit", pa.string()),
             _needed("kind", pa.string()),
+            pa.field("path", pa.string()),  # what its place was read from; null: the tag
+            pa.field("edited", pa.string()),  # the columns that were set by hand, with blanks
         ]
     ),
 )
@@ -155,7 +158,7 @@ REPORT_SLOTS = Table(
     ),
 )
 
-# The fingerprint of the views that the lake has now.
+# The fingerprint of the tables and views that the lake has now.
 VIEW_VERSION = Table("house", "view_version", pa.schema([_needed("sha256", pa.string())]))
 
 # One table per writer with one row: every commit of the writer updates it, so that a second

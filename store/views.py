@@ -4,6 +4,7 @@ import hashlib
 from importlib import resources
 
 from contracts.quality import Reason
+from store.tables import TABLES
 
 
 def views_sql() -> str:
@@ -14,8 +15,9 @@ def views_sql() -> str:
 
 
 def views_version() -> str:
-    """Fingerprint the views, to know whether a lake has those of this program."""
-    return hashlib.sha256(views_sql().encode()).hexdigest()
+    """Fingerprint tables and views, to know whether a lake has those of this program."""
+    made = [*(table.ddl for table in TABLES), views_sql()]
+    return hashlib.sha256("\n".join(made).encode()).hexdigest()
 
 
 def _reason_words(column: str) -> str:

@@ -11,7 +11,8 @@ SELECT
     machine,  -- work unit
     metric,   -- what is measured
     unit,     -- of the values; null: not known
-    kind      -- gauge, counter, state, waveform
+    kind,     -- gauge, counter, state, waveform
+    edited    -- the columns that were set by hand, with blanks between; null: none
 FROM house.tag_entries
 QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1;
 

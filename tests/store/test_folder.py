@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
+from contracts.tags import Kind, Place, Tag
 from store.durable import PART
 from store.folder import FORMAT_VERSION
 from store.lake import Lake
@@ -68,3 +69,17 @@ def test_a_lake_with_the_views_of_an_older_program_gets_the_new_ones(root: Path)
         lake._connection.execute("UPDATE house.view_version SET sha256 = 'older'")
     with Lake.open(root, writer="ingest") as lake:
         assert lake._connection.execute("SELECT count(*) FROM hour").fetchone() == (0,)
+
+
+def test_a_lake_of_an_older_program_gets_the_columns_that_are_new(root: Path) -> None:
+    tag = Tag("a/b", Place(site="a"), None, Kind.GAUGE)
+    with Lake.open(root, writer="ingest") as lake:
+        lake.commit_raw(raw_commit(0, 1, position=1), new_tags=[tag])
+        lake._connection.execute("ALTER TABLE house.tag_entries DROP COLUMN edited")
+        lake._connection.execute("ALTER TABLE house.tag_entries DROP COLUMN path")
+        lake._connection.execute("UPDATE house.view_version SET sha256 = 'older'")
+    edited = Tag("a/b", Place(site="a"), "K", Kind.GAUGE, edited=frozenset({"unit"}))
+    with Lake.open(root, writer="ingest") as lake:
+        assert lake.known_tags() == {"a/b": tag}
+        lake.revise_tags(lambda _: [edited])
+        assert lake.known_tags() == {"a/b": edited}

@@ -169,9 +169,9 @@ def test_the_last_word_on_a_tag_stands(lake: Lake, judge: Lake) -> None:
     second = Tag("a/b", Place(site="a", line="l"), "°C", Kind.COUNTER)
     lake.commit_raw(raw_commit(0, 1, position=1), new_tags=[first])
     assert judge.known_tags() == {"a/b": first}
-    judge.set_tags([second])
+    assert judge.revise_tags(lambda _: [second]) == 1
     many = [Tag(f"t{number}", Place(), None, Kind.STATE) for number in range(300)]
-    lake.set_tags(many)
+    assert lake.revise_tags(lambda _: many) == 300
     assert lake.known_tags() == {"a/b": second} | {tag.tag: tag for tag in many}
 
 

@@ -72,7 +72,8 @@ def test_machines_of_a_line_are_summed_up_and_lines_of_one_name_kept_apart(
         judge,
         [("l/m1/n", 0, 0.0), ("l/m1/n", 1, 4.0), ("l/m2/n", 0, 1.0), ("l/m2/n", 1, 3.0)],
     )
-    lake.set_tags([Tag("l/m3/n", Place("other", "a", "l", "m3", "n"), None, Kind.COUNTER)])
+    elsewhere = Tag("l/m3/n", Place("other", "a", "l", "m3", "n"), None, Kind.COUNTER)
+    lake.revise_tags(lambda _: [elsewhere])
     rows = raw_rows(4, 1, tag=["l/m3/n"], source_time=[START_US], value=[7.0])
     lake.commit_raw(RawCommit(RawBatch(rows), (), (), 2, 5, b""))
     judge.commit_clean(clean_commit(rows))

@@ -20,7 +20,7 @@ ROLLUP = "count, mean, min, max, last, good_share"
 PROMISED = {
     "readings": READINGS,
     "latest": READINGS,
-    "tags": "tag, site, area, line, machine, metric, unit, kind",
+    "tags": "tag, site, area, line, machine, metric, unit, kind, edited",
     "minute": f"tag, minute, {ROLLUP}",
     "hour": f"tag, hour, {ROLLUP}",
     "ledger": "gateway, received, stored, duplicate, dead_letter",
