@@ -219,19 +219,35 @@ def _ready_to_serve(settings: Settings, config: Path | None) -> Settings:
 
 
 @app.command()
-def simulate(
-    broker: BrokerOption = "mqtt://127.0.0.1:1883",
+def simulate(  # noqa: PLR0917  # typer passes options by name
+    config: ConfigOption = None,
+    broker: BrokerOption = None,
     seconds: Annotated[float, typer.Option(help="How long.", callback=_above_0)] = 60.0,
     rate: Annotated[float, typer.Option(help="Messages a second.", callback=_above_0)] = 20.0,
-    seed: Annotated[int, typer.Option(help="Seed of the plant.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Of all that is random.", min=0)] = 1,
+    shape: Annotated[
+        Literal["day", "reading", "machine", "columns", "value", "mixed"],
+        typer.Option(help="What a message holds."),
+    ] = "day",
+    gateways: Annotated[int, typer.Option(help="How many.", min=1)] = 4,
+    jitter: Annotated[float, typer.Option(help="Seconds that one may be late.", min=0)] = 0.0,
+    outages: Annotated[int, typer.Option(help="How often one goes offline.", min=0)] = 0,
+    repeats: Annotated[float, typer.Option(help="Share that goes out twice.", min=0)] = 0.0,
 ) -> None:
     """Publish as a plant of gateways would."""
-    from gainline.simulate import publish_plant
+    from gainline.simulate import publish_fleet, publish_plant
     from gainline.telemetry import set_up_logging
 
     set_up_logging("warning")
-    count = publish_plant(broker or "", seconds=seconds, rate=rate, seed=seed)
-    typer.echo(f"published {count} messages, each acknowledged by the broker")
+    settings = _settings(config, broker)
+    if shape == "day":
+        done = publish_plant(settings, seconds=seconds, rate=rate, seed=seed)
+    else:
+        from ingest.fleet import FleetPlan, Shape
+
+        plan = FleetPlan(Shape(shape), gateways, rate, seconds, jitter, outages, repeats, seed)
+        done = publish_fleet(settings, plan)
+    typer.echo(done.in_words())
 
 
 @app.command()
