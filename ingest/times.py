@@ -38,6 +38,10 @@ _DIGITS_MAX = 20  # one more than nanoseconds in 64 bits have
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{1,40})?", re.ASCII)
 # only this beginning is read as a date; week dates and bare years are not
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
+# the end of a day, which is the beginning of the next
+_END_OF_DAY = re.compile(r"24:00(?::00(?:[.,]0+)?)?(?![\d:.,])", re.ASCII)
+_HOUR = 11  # where the hour stands in such a text
+_DAY = timedelta(days=1)
 
 
 class Stamp(Struct, frozen=True, gc=False):
@@ -62,9 +66,10 @@ def stamp_of(sent: object, zone: tzinfo = UTC) -> Stamp:
     """Read one time: a count since 1970, in the unit its magnitude tells, or ISO 8601.
 
     Fractions finer than a microsecond are cut. A time before 2000 is kept and doubtful, and so is
-    a local time (no offset: `zone`) in the hour that summer time skips or repeats. A time that
-    cannot be read or held is None and doubtful; null is None and not doubtful. A time in the
-    future is judged where the time of arrival is known.
+    a local time (no offset: `zone`) that a change of the zone's clocks skips, read as if they had
+    not changed yet, or repeats: then it is the first. A time that cannot be read or held is None
+    and doubtful; null is None and not doubtful. A time in the future is judged where the time of
+    arrival is known: see rows.py.
 
     >>> stamp_of(1767225600), stamp_of(1767225600_000_000_000)
     (Stamp(us=1767225600000000, is_doubtful=False), Stamp(us=1767225600000000, is_doubtful=False))
@@ -144,8 +149,11 @@ def _stamp_of_text(text: str, zone: tzinfo) -> Stamp:
     leap = text[16:19] == ":60"  # the leap second is the first of the next minute
     if leap:
         text = text[:17] + "59" + text[19:]
+    ended = _END_OF_DAY.match(text, _HOUR) is not None
+    if ended:
+        text = text[:_HOUR] + "00" + text[_HOUR + 2 :]
     try:
-        moment = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text.upper()) + _DAY * ended
         is_doubtful = False
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
