@@ -20,6 +20,8 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # matches from any quote on, closed or not, and never goes back: linear for any payload
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# the same, and whether it is a name
+_NAME = re.compile(rb'"((?:[^"\\]++|\\.)*+)"?+(\s*+:)?+', re.DOTALL)
 # one word without quotes: a status such as Offline, or a number that JSON does not know (+5, 007)
 _BARE = re.compile(r"[\w.:+-]{1,64}")
 # numbers of the JSON of JavaScript and Python that are none of JSON
@@ -48,7 +50,7 @@ def parse(payload: bytes, limits: Limits) -> object:
         len(payload) > limits.fields
         and payload.count(b'":') - payload.count(b'\\":') > limits.fields
     ):
-        raise PayloadError("too_big", f"more fields than the limit, {limits.fields}")
+        _check_fields(payload, limits.fields)
     try:
         return _decode(payload)
     except UnicodeDecodeError as problem:
@@ -76,7 +78,14 @@ def check_names(document: object, payload: bytes, limits: Limits) -> None:
         if escaped or colons != names + in_texts:
             _parse_again(payload)
     if names > limits.fields:
-        raise PayloadError("too_big", f"{names} fields, the limit is {limits.fields}")
+        _check_fields(payload, limits.fields)
+
+
+def _check_fields(payload: bytes, fields_max: int) -> None:
+    """Refuse too many names; those that the elements of a list repeat count once."""
+    names = {name for name, colon in _NAME.findall(payload) if colon}
+    if len(names) > fields_max:
+        raise PayloadError("too_big", f"{len(names)} fields, the limit is {fields_max}")
 
 
 def _count(document: object) -> tuple[int, int]:
