@@ -36,6 +36,9 @@ REACH_S = 5.0  # for a broker to take a connection and answer; a network needs w
 EXPIRY_NEVER_S = 0xFFFF_FFFF
 RECEIVE_MAXIMUM = 0xFFFF
 
+# What is raised before anybody has taken the connection.
+NOBODY_THERE = (ConnectionRefusedError, TimeoutError, socket.gaierror)
+
 ClientT = TypeVar("ClientT", bound=Client)
 
 
@@ -62,7 +65,7 @@ def new_client(endpoint: Endpoint, session: Session, kind: type[ClientT]) -> Cli
     )
     client.connect_timeout = REACH_S
     client.on_socket_open = _send_at_once
-    client.enable_logger(_LastError())
+    client.enable_logger(_LastError(endpoint))
     if endpoint.is_websocket:
         client.ws_set_options(endpoint.path)
     if endpoint.tls is not None:
@@ -113,14 +116,14 @@ def require_reachable(broker: Address | Endpoint, *, timeout_s: float = REACH_S)
     finally:
         client.disconnect()
     if not answers:
-        raise unreachable(endpoint, last_error(client) or _silence(endpoint))
+        raise unreachable(endpoint, _cause_of(client) or _silence(endpoint))
     if answers[0].is_failure:
         raise refusal(endpoint, answers[0])
 
 
 def unreachable(endpoint: Endpoint, reason: object) -> UnreachableError:
     """Say that a broker cannot be reached, why, and what to check."""
-    words, remedy = _words(reason), _remedy(reason)
+    words, remedy = _words(reason), _remedy(endpoint, reason)
     return UnreachableError(f"the broker {endpoint} cannot be reached ({words}): {remedy}")
 
 
@@ -137,20 +140,30 @@ def refusal(endpoint: Endpoint, code: ReasonCode) -> UnreachableError:
 
 
 def last_error(client: Client) -> str:
-    """Tell what paho last said of a connection that broke; nothing if it said nothing."""
-    return client.logger.words if isinstance(client.logger, _LastError) else ""
+    """Tell why a connection broke, and what to check; nothing if nobody knows."""
+    cause = _cause_of(client)
+    if cause is None:
+        return ""
+    endpoint = cast("_LastError", client.logger).endpoint
+    return f"{_words(cause)}: {_remedy(endpoint, cause)}"
+
+
+def _cause_of(client: Client) -> OSError | None:
+    return client.logger.cause if isinstance(client.logger, _LastError) else None
 
 
 class _LastError(logging.Logger):
     """Keeps paho's last error: it tells callbacks that a connection broke, and only here why."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         super().__init__("paho", logging.ERROR)
-        self.words = ""
+        self.endpoint = endpoint
+        self.cause: OSError | None = None
         self.addFilter(self._note)
 
     def _note(self, record: logging.LogRecord) -> bool:
-        self.words = " ".join(_words(one) for one in record.args or () if one)
+        causes = [one for one in record.args or () if isinstance(one, OSError)]
+        self.cause = causes[-1] if causes else self.cause
         return False  # it goes no further
 
 
@@ -176,22 +189,26 @@ def _words(reason: object) -> str:
     """Say what OpenSSL or the kernel means; OpenSSL's own text ends with a line of its source."""
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate does not verify: {reason.verify_message.rstrip('.')}"
-    if isinstance(reason, ssl.SSLError) and reason.reason:
-        return f"TLS fails: {reason.reason.replace('_', ' ').lower()}"
+    if isinstance(reason, ssl.SSLError):
+        words = (reason.reason or str(reason)).partition(" (_ssl.c")[0]
+        return f"TLS fails: {words.replace('_', ' ').lower()}"
+    if isinstance(reason, OSError):
+        return reason.strerror or str(reason)
     return str(reason)
 
 
-def _remedy(reason: object) -> str:
+def _remedy(endpoint: Endpoint, reason: object) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return (
             "set broker.ca_file to the certificate of the authority that signed it, and in"
             " broker.url use a host that it names"
         )
-    if isinstance(reason, ssl.SSLError):
+    if isinstance(reason, WebsocketConnectionError):
+        return "check that this port speaks WebSocket, and the path in broker.url"
+    # a broker that does not like our certificate, or gets none, may hang up without a word
+    if endpoint.is_encrypted and not isinstance(reason, NOBODY_THERE):
         return (
             "check that this port speaks TLS, and whether it asks for a certificate"
             " (broker.cert_file, broker.key_file)"
         )
-    if isinstance(reason, WebsocketConnectionError):
-        return "check that this port speaks WebSocket, and the path in broker.url"
     return "check that it runs, and its address"
