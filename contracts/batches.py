@@ -70,17 +70,30 @@ class DeadLetter(NamedTuple):
     gateway: str
 
 
-class Gaps(NamedTuple):
-    """The counts of one gateway's epoch that have not come, as of a commit.
+class GapChange(NamedTuple):
+    """A range of counts of one gateway's epoch, both ends included, of which none has come.
 
-    Both ends of a range are included. `known_from`: of counts below it nothing more is known
-    than earlier commits said.
+    `change` is 1 where it is new, -1 where it is no longer so, as when a part of it has come: the
+    ranges that are missing are those whose changes sum up to more than 0.
     """
 
     gateway: str
     epoch: str
-    known_from: int
-    missing: tuple[tuple[int, int], ...]
+    first_seq: int
+    last_seq: int
+    change: int
+
+
+class Mark(NamedTuple):
+    """What a gateway may forget: of its last epoch the counts up to `seq`, from 0 on.
+
+    `earlier` says the same of epochs before it, oldest first.
+    """
+
+    gateway: str
+    epoch: str
+    seq: int
+    earlier: tuple[tuple[str, int], ...] = ()
 
 
 class LedgerEntry(NamedTuple):
@@ -123,7 +136,10 @@ class RawCommit:
     until_arrival: int  # the arrival number after the last reading in here
     memory: bytes  # what ingest must remember to recognise duplicates
     new_tags: tuple[tuple[str, str], ...] = ()  # each with the gateway that sent it first, or ""
-    gaps: tuple[Gaps, ...] = ()  # of the epochs in which they have changed
+    gaps: tuple[GapChange, ...] = ()
+    marks: tuple[Mark, ...] = ()  # those that have moved
+    # gateway and epoch of those that counted anew without a new epoch
+    restarted: tuple[tuple[str, str], ...] = ()
     replayed: tuple[int, ...] = ()  # positions of dead letters that could be read now
     handed_over: tuple[HandedOver, ...] = ()  # of messages that no broker delivered
 

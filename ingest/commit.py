@@ -14,7 +14,7 @@ from ingest.rows import Rows
 from ingest.sparkplug.host import PREFIX, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from contracts.message import Message, Origin
     from ingest.catalogue import Catalogue
@@ -72,7 +72,7 @@ class _Draft:
         self.rows = Rows()
         self._memory = known.memory.copy()
         self._catalogue, self._rules = known.catalogue, known.rules
-        self._ledger = _Ledger()
+        self._ledger = _Ledger(self._memory.ledger_name)
         self._dead: list[DeadLetter] = []
         self._replayed: list[int] = []
         self._waiting = dict(known.waiting)
@@ -135,7 +135,7 @@ class _Draft:
     def _refuse(self, message: Message, refusal: Refusal) -> str:
         """Keep a message that cannot be read, unless it has been seen."""
         entry = self._ledger.of(refusal.gateway)
-        if not self._memory.admit_refused(refusal):
+        if not self._memory.admit_refused(message, refusal):
             entry.duplicate += 1
             return "duplicate"
         self._dead.append(_dead_letter(message, refusal))
@@ -151,7 +151,7 @@ class _Draft:
             return "dead_letter"
         level = level_of(outcome)
         # its count is known from now on, if it was not when it was refused
-        self._memory.admit(level, message, outcome)
+        self._memory.note_replayed(level, message, outcome)
         self._catalogue.learn(outcome)
         self.rows.add(message, outcome, level)
         self._ledger.of(self._waiting.pop(position)).dead_letter -= 1
@@ -162,6 +162,7 @@ class _Draft:
     def commit(self, *, until_position: int, first_arrival: int) -> RawCommit:
         """Make the commit of what was added."""
         self._memory.forget()
+        changes = self._memory.changes
         return RawCommit(
             readings=RawBatch(self.rows.table(first_arrival)),
             dead_letters=tuple(self._dead),
@@ -170,7 +171,9 @@ class _Draft:
             until_arrival=first_arrival + self.rows.count,
             memory=self._memory.dump(),
             new_tags=self._catalogue.new,
-            gaps=self._memory.changed_gaps(),
+            gaps=changes.changed_gaps(),
+            marks=changes.changed_marks(),
+            restarted=changes.restarted(),
             replayed=tuple(self._replayed),
             handed_over=tuple(
                 HandedOver(name, one.stored, one.duplicate, one.dead_letter, one.readings)
@@ -205,13 +208,16 @@ class _Counts:
 class _Ledger:
     """Counts what became of each gateway's messages."""
 
-    def __init__(self) -> None:
-        self._counts: dict[str, _Counts] = {}
+    def __init__(self, name_of: Callable[[str], str]) -> None:
+        self._name_of = name_of
+        self._counts: dict[str, _Counts] = {}  # by the name in the ledger
+        self._counts_of: dict[str, _Counts] = {}  # by gateway
 
     def of(self, gateway: str) -> _Counts:
-        counts = self._counts.get(gateway)
+        counts = self._counts_of.get(gateway)
         if counts is None:
-            counts = self._counts[gateway] = _Counts()
+            counts = self._counts.setdefault(self._name_of(gateway), _Counts())
+            self._counts_of[gateway] = counts
         return counts
 
     def entries(self) -> tuple[LedgerEntry, ...]:

@@ -43,7 +43,7 @@ def decode(topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES) -> Decoded
         if len(topic) + len(payload) >= limits.tag_bytes // _UTF8_BYTES_MAX:
             _check_tags(decoded, limits.tag_bytes)
     except PayloadError as problem:
-        return Refusal(problem.code, problem.words, native.gateway_of(document))
+        return Refusal(problem.code, problem.words, *native.identity_in(document))
     return decoded
 
 

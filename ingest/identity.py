@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from enum import StrEnum
-from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,32 +11,33 @@ import numpy as np
 
 from contracts.errors import ContractError
 from contracts.quality import Reason
+from ingest.counts import Seen
+from ingest.epochs import GATEWAYS_MAX, Epochs, WrittenGateway
+from ingest.lasts import HASH_BYTES, Lasts, hash_of
 from ingest.readings import NO_TIME
 from ingest.sparkplug.births import Births
 
 if TYPE_CHECKING:
-    from contracts.batches import Gaps
+    from contracts.batches import Mark
     from contracts.message import Message, Origin
     from ingest.readings import Decoded, Refusal
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
-# time; it can never refuse one that is new.
+# time; it can never refuse one that is new. See ingest/epochs.py and ingest/lasts.py for more.
 #
-# of one epoch: one more for every outage in which a gateway lost messages. Redelivery reaches
-# back over the newest only
-RANGES_MAX = 128
-# of one gateway: a redelivery spans a restart or two; a gateway that restarts in a loop should
-# not push the others out
-EPOCHS_MAX = 8
-# a large company's plants; the bound holds against a sender that invents names
-GATEWAYS_MAX = 4_096
 # messages without a count: the most that a broker may have delivered and not acknowledged, and
 # so deliver again (Receive Maximum of MQTT 5 has 16 bits)
 RECENT_MAX = 65_536
-# of a hash: among 65,536 remembered ones a new message looks old with a chance of 2**-112
-HASH_BYTES = 16
+# files that were handed over: a file is handed over again after a crash, not years later
+ORIGINS_MAX = 1_024
 
-_VERSION = 1
+# The ledger has a line for so many gateways, one for each that is remembered. Messages of further
+# ones, as of a sender that makes names up, are counted together.
+LEDGER_NAMES_MAX = GATEWAYS_MAX
+OTHERS = "(others)"
+
+_VERSION = 2
+_VERSIONS_READ = (1, 2)
 
 
 class Level(StrEnum):
@@ -76,102 +75,141 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._gateways: dict[str, dict[str, Seen]] = {}
-        self._recent: dict[bytes, None] = {}  # oldest first
-        self._origins: dict[str, Seen] = {}
         self.births = Births()  # of Sparkplug's edge nodes
+        self._epochs = Epochs()
+        self._recent: dict[bytes, None] = {}  # oldest first
+        self._lasts = Lasts()
+        self._origins: dict[str, Seen] = {}  # oldest first
+        self._ledger_names: dict[str, None] = {}
 
     def copy(self) -> Memory:
-        """Copy it, so that the original stays as it was committed."""
+        """Copy it, so that the original stays as it was committed; without what has changed."""
         twin = Memory()
-        twin._gateways = {
-            gateway: {epoch: seen.copy() for epoch, seen in epochs.items()}
-            for gateway, epochs in self._gateways.items()
-        }
-        twin._recent = self._recent.copy()
         twin.births = self.births.copy()
+        twin._epochs = self._epochs.copy()
+        twin._recent = self._recent.copy()
+        twin._lasts = self._lasts.copy()
         twin._origins = {name: seen.copy() for name, seen in self._origins.items()}
+        twin._ledger_names = self._ledger_names.copy()
         return twin
 
     def admit(self, level: Level, message: Message, decoded: Decoded) -> bool:
-        """Remember a message; False if it has been seen before."""
+        """Remember a message; False if it has been seen before.
+
+        A retained message is what its topic had last, sent again for a new subscription: where
+        nothing else came on the topic since, it was here.
+        """
+        digest = b""
+        if message.retained or level in (Level.TIMED, Level.SPARKPLUG):
+            digest = hash_of(message)
+            is_other = self._lasts.note(message, digest)
+            if message.retained and not is_other:
+                return False
         if level is Level.COUNTED:
-            return self._admit_count(
-                str(decoded.gateway), str(decoded.epoch), int(decoded.seq or 0)
-            )
-        if level in (Level.TIMED, Level.SPARKPLUG):
-            return self._admit_hash(hash_of(message))
+            return self._epochs.admit(decoded)
+        if level is not Level.NONE:
+            return self._admit_hash(digest)
+        if not digest:
+            self._lasts.note_if_known(message)
         return True
 
-    def admit_refused(self, refusal: Refusal) -> bool:
-        """Remember a message that cannot be read, by its count; False if it has been seen."""
-        if refusal.epoch is None or refusal.seq is None or not refusal.gateway:
-            return True
-        return self._admit_count(refusal.gateway, refusal.epoch, refusal.seq)
+    def admit_refused(self, message: Message, refusal: Refusal) -> bool:
+        """Remember a message that cannot be read; False if it has been seen.
+
+        It is known by its count, where that could be read. Without, it has been seen if it is the
+        same as the last message of its topic: to keep it again would tell nothing.
+        """
+        if refusal.gateway and refusal.epoch is not None and refusal.seq is not None:
+            count = refusal.gateway, refusal.epoch, refusal.seq
+            return self._epochs.admit_unread(count, message.received_us)
+        return self._lasts.note(message, hash_of(message))
+
+    def note_replayed(self, level: Level, message: Message, decoded: Decoded) -> None:
+        """Remember a message that was refused before and could be read now."""
+        if level is Level.COUNTED:
+            self._epochs.note(decoded)
+        elif level is not Level.NONE:
+            self._admit_hash(hash_of(message))
 
     def is_new_origin(self, origin: Origin) -> bool:
         """Tell whether a message of this origin has not been stored."""
-        return not self._origins.get(origin.name, Seen()).has(origin.number)
+        seen = self._origins.get(origin.name)
+        return seen is None or not seen.has(origin.number)
 
-    def note_origin(self, origin: Origin | None) -> None:
+    def note_origin(self, origin: Origin) -> None:
         """Remember that the message of an origin has been stored."""
-        if origin is not None:
-            self._origins.setdefault(origin.name, Seen()).add(origin.number)
+        seen = self._origins.pop(origin.name, None) or Seen()
+        self._origins[origin.name] = seen  # at the end: the last one heard of
+        seen.add(origin.number)
 
-    def changed_gaps(self) -> tuple[Gaps, ...]:
-        """Give the counts that are missing, of the epochs in which that has changed."""
-        return ()
+    def ledger_name(self, gateway: str) -> str:
+        """Tell under which name the ledger counts a gateway, for good."""
+        if gateway not in self._ledger_names:
+            if len(self._ledger_names) >= LEDGER_NAMES_MAX:
+                return OTHERS
+            self._ledger_names[gateway] = None
+        return gateway
+
+    @property
+    def changes(self) -> Epochs:
+        """What has changed of gateways since it was loaded or copied."""
+        return self._epochs
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Give the marks of all gateways."""
+        return self._epochs.marks()
 
     def forget(self) -> None:
         """Forget the oldest beyond the bounds; call it once a batch."""
-        while len(self._gateways) > GATEWAYS_MAX:
-            del self._gateways[next(iter(self._gateways))]
+        self._epochs.forget()
         self.births.forget()
+        self._lasts.forget()
         excess = len(self._recent) - RECENT_MAX
         if excess > 0:
             self._recent = dict.fromkeys(islice(self._recent, excess, None))
+        while len(self._origins) > ORIGINS_MAX:
+            del self._origins[next(iter(self._origins))]
 
     def dump(self) -> bytes:
         """Write it down."""
-        gateways = [
-            (gateway, [(epoch, seen.starts, seen.ends) for epoch, seen in epochs.items()])
-            for gateway, epochs in self._gateways.items()
-        ]
-        origins = [(name, seen.starts, seen.ends) for name, seen in self._origins.items()]
-        written = _Written(_VERSION, gateways, b"".join(self._recent), origins, self.births.dump())
+        written = _Written(
+            _VERSION,
+            self._epochs.dump(),
+            b"".join(self._recent),
+            [(name, seen.starts, seen.ends) for name, seen in self._origins.items()],
+            self.births.dump(),
+            self._epochs.is_overrun,
+            self._lasts.dump(),
+            list(self._ledger_names),
+        )
         return msgspec.msgpack.encode(written)
 
     @staticmethod
     def load(written: bytes | None) -> Memory:
-        """Read what `dump` wrote; None is an empty memory. ContractError if it is not ours."""
+        """Read what `dump` wrote, also of an older program; None is an empty memory.
+
+        ContractError if it is not ours.
+        """
         memory = Memory()
         if written is None:
             return memory
         try:
             read = msgspec.msgpack.decode(written, type=_Written)
+            memory.births = Births.load(read.births)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise ContractError(f"the memory of ingest cannot be read: {problem}") from problem
-        if read.version != _VERSION:
+        if read.version not in _VERSIONS_READ:
             raise ContractError(f"the memory of ingest has version {read.version}, not {_VERSION}")
-        memory._gateways = {
-            gateway: {epoch: Seen(starts, ends) for epoch, starts, ends in epochs}
-            for gateway, epochs in read.gateways
-        }
+        memory._epochs = Epochs.load(
+            read.gateways, is_overrun=read.is_overrun, is_listed=read.version > 1
+        )
         hashes = np.frombuffer(read.recent, np.dtype((np.void, HASH_BYTES))).tolist()
         memory._recent = dict.fromkeys(hashes)
+        memory._lasts = Lasts(read.lasts)
         memory._origins = {name: Seen(starts, ends) for name, starts, ends in read.origins}
-        memory.births = Births.load(read.births)
+        names = read.ledger_names if read.version > 1 else [one.name for one in read.gateways]
+        memory._ledger_names = dict.fromkeys(names)
         return memory
-
-    def _admit_count(self, gateway: str, epoch: str, seq: int) -> bool:
-        epochs = self._gateways.pop(gateway, None) or {}
-        self._gateways[gateway] = epochs  # at the end: the last one heard of
-        seen = epochs.get(epoch)
-        if seen is None:
-            if len(epochs) == EPOCHS_MAX:
-                del epochs[next(iter(epochs))]
-            seen = epochs[epoch] = Seen()
-        return seen.add(seq)
 
     def _admit_hash(self, digest: bytes) -> bool:
         is_new = digest not in self._recent
@@ -181,64 +219,14 @@ class Memory:
         return is_new
 
 
-class Seen:
-    """A set of counts as disjoint ranges, ascending, both ends included.
-
-    >>> seen = Seen()
-    >>> [seen.add(count) for count in (0, 1, 3, 1, 2)], seen.starts, seen.ends
-    ([True, True, True, False, True], [0], [3])
-    """
-
-    __slots__ = ("ends", "starts")
-
-    def __init__(self, starts: list[int] | None = None, ends: list[int] | None = None) -> None:
-        self.starts = starts or []
-        self.ends = ends or []
-
-    def copy(self) -> Seen:
-        """Copy it."""
-        return Seen(self.starts.copy(), self.ends.copy())
-
-    def has(self, count: int) -> bool:
-        """Tell whether a count is in."""
-        left = bisect_right(self.starts, count) - 1
-        return left >= 0 and count <= self.ends[left]
-
-    def add(self, count: int) -> bool:
-        """Add a count; False if it was in. Beyond RANGES_MAX the lowest range is forgotten."""
-        starts, ends = self.starts, self.ends
-        right = bisect_right(starts, count)  # the first range that starts above the count
-        left = right - 1
-        if left >= 0 and count <= ends[left]:
-            return False
-        joins_left = left >= 0 and ends[left] == count - 1
-        joins_right = right < len(starts) and starts[right] == count + 1
-        if joins_left and joins_right:
-            ends[left] = ends.pop(right)
-            del starts[right]
-        elif joins_left:
-            ends[left] = count
-        elif joins_right:
-            starts[right] = count
-        else:
-            starts.insert(right, count)
-            ends.insert(right, count)
-            if len(starts) > RANGES_MAX:
-                del starts[0], ends[0]
-        return True
-
-
-def hash_of(message: Message) -> bytes:
-    """Hash topic and payload; a topic has no NUL, so the two cannot run into each other."""
-    whole = message.topic.encode() + b"\0" + message.payload
-    return blake2b(whole, digest_size=HASH_BYTES).digest()
-
-
 class _Written(msgspec.Struct, array_like=True, frozen=True):
-    """The memory as bytes."""
+    """The memory as bytes; version 1 has no more than the first five."""
 
     version: int
-    gateways: list[tuple[str, list[tuple[str, list[int], list[int]]]]]
+    gateways: list[WrittenGateway]
     recent: bytes  # hashes, one after the other, oldest first
     origins: list[tuple[str, list[int], list[int]]] = []
     births: bytes = b""
+    is_overrun: bool = False
+    lasts: bytes = b""
+    ledger_names: list[str] = []

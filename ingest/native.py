@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,20 @@ def read_scalar(document: object, context: Context) -> Decoded | None:
     return Decoded(context.topic, None, None, None, [reading])
 
 
-def gateway_of(document: object) -> str:
-    """Tell the gateway that a document names, "" if none, for the ledger of refused ones."""
-    gateway = document.get("gateway") if isinstance(document, dict) else None
-    if isinstance(gateway, str) and len(gateway.encode()) <= IDENTITY_BYTES:
-        return gateway
-    return ""
+def identity_in(document: object) -> tuple[str, str | None, int | None]:
+    """Tell gateway ("" if none), epoch and count of a document that is refused, where it can.
+
+    >>> identity_in({"gateway": "g", "epoch": "e", "seq": 7, "ts": []})
+    ('g', 'e', 7)
+    >>> identity_in({"gateway": "g", "epoch": "e", "seq": -7})
+    ('g', None, None)
+    """
+    gateway, epoch, seq = "", None, None
+    if isinstance(document, dict):
+        with suppress(PayloadError):
+            gateway = _label_of(document, "gateway") or ""
+            _, epoch, seq = _identity_of(document)
+    return gateway, epoch, seq
 
 
 def _is_native(document: dict[str, object]) -> bool:
@@ -128,6 +137,8 @@ def _columns_of(document: dict[str, object], sent: list[object], context: Contex
     columns = list(_lists_of(document))
     if not columns or not sent:
         raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
+    if len(columns) > limits.fields:
+        raise PayloadError("too_big", f"more columns than the limit of fields, {limits.fields}")
     if len(sent) * len(columns) > limits.readings:
         raise PayloadError("too_big", f"more readings than the limit, {limits.readings}")
     for name, values in columns:

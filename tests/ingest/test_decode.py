@@ -92,11 +92,13 @@ def test_a_message_without_a_time_is_stored_each_time() -> None:
     assert commit.readings.table.num_rows == 4
 
 
-def test_a_refused_count_is_not_remembered_so_that_it_can_be_replayed() -> None:
-    refused = commit_of({**counted(0), "ts": [TS], "a": 1})
-    assert refused.ledger == (LedgerEntry("g", 1, 0, 0, 1),)
-    replayed = commit_of(counted(0, a=1), memory=Memory.load(refused.memory))
-    assert replayed.readings.table.num_rows == 1
+def test_a_refused_count_that_comes_again_is_a_duplicate_and_no_gap() -> None:
+    refused = commit_of(counted(0, a=1), {**counted(1), "ts": [TS], "a": 1}, counted(2, a=1))
+    assert refused.ledger == (LedgerEntry("g", 3, 2, 0, 1),)
+    assert refused.gaps == ()
+    again = commit_of({**counted(1), "ts": [TS], "a": 1}, memory=Memory.load(refused.memory))
+    assert again.ledger == (LedgerEntry("g", 1, 0, 1, 0),)
+    assert again.dead_letters == ()
 
 
 def test_the_ledger_counts_each_gateway_apart() -> None:

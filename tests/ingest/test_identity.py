@@ -1,23 +1,23 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import ContractError
-from contracts.message import Message
-from ingest import identity
+from contracts.message import Message, Origin
+from ingest import epochs, identity, lasts
 from ingest.decode import decode
-from ingest.identity import RANGES_MAX, Level, Memory, Seen, hash_of, level_of
-from ingest.readings import Decoded
-
-counts = st.lists(st.integers(0, 60), max_size=80)
+from ingest.epochs import EPOCHS_MAX
+from ingest.identity import LEDGER_NAMES_MAX, OTHERS, Level, Memory, hash_of, level_of
+from ingest.readings import Decoded, Reading, Refusal
 
 
 def counted(seq: int, *, gateway: str = "gw", epoch: str = "e") -> Decoded:
     return Decoded("t", gateway, epoch, seq, [])
 
 
-def message(payload: bytes, topic: str = "line/temperature") -> Message:
-    return Message(0, topic, payload, 0, retained=False)
+def message(payload: bytes, topic: str = "line/temperature", *, retained: bool = False) -> Message:
+    return Message(0, topic, payload, 0, retained=retained)
 
 
 def admit_count(memory: Memory, decoded: Decoded) -> bool:
@@ -28,41 +28,18 @@ def admit_hash(memory: Memory, payload: bytes) -> bool:
     return memory.admit(Level.TIMED, message(payload), Decoded("t", None, None, None, []))
 
 
+def admit(memory: Memory, one: Message) -> bool:
+    """Admit a message as a commit does."""
+    outcome = decode(one.topic, one.payload)
+    if isinstance(outcome, Refusal):
+        return memory.admit_refused(one, outcome)
+    return memory.admit(level_of(outcome), one, outcome)
+
+
 def level(payload: bytes) -> Level:
     decoded = decode("line/temperature", payload)
     assert isinstance(decoded, Decoded)
     return level_of(decoded)
-
-
-@given(counts)
-def test_ranges_know_the_same_as_a_set(sent: list[int]) -> None:
-    seen, known = Seen(), set[int]()
-    for count in sent:
-        assert seen.add(count) is (count not in known)
-        known.add(count)
-    covered = [c for a, b in zip(seen.starts, seen.ends, strict=True) for c in range(a, b + 1)]
-    assert covered == sorted(known)
-    pairs = zip(seen.ends, seen.starts[1:], strict=False)
-    assert all(end + 1 < start for end, start in pairs), "ranges touch"
-
-
-@given(st.lists(st.integers(0, 1_000), max_size=400))
-def test_a_bounded_memory_never_takes_a_new_count_for_an_old_one(sent: list[int]) -> None:
-    seen, known = Seen(), set[int]()
-    for count in [2 * even for even in range(RANGES_MAX)] + sent:
-        if not seen.add(count):
-            assert count in known
-        known.add(count)
-        assert len(seen.starts) <= RANGES_MAX
-
-
-def test_the_lowest_range_is_forgotten_first() -> None:
-    seen = Seen()
-    for count in range(0, 2 * RANGES_MAX + 2, 2):
-        seen.add(count)
-    assert seen.starts[0] == 2
-    assert not seen.add(2 * RANGES_MAX)
-    assert seen.add(0)
 
 
 def test_a_count_is_known_per_gateway_and_epoch() -> None:
@@ -75,14 +52,14 @@ def test_a_count_is_known_per_gateway_and_epoch() -> None:
 
 def test_the_oldest_epochs_are_forgotten() -> None:
     memory = Memory()
-    for epoch in range(identity.EPOCHS_MAX + 1):
+    for epoch in range(EPOCHS_MAX + 1):
         assert admit_count(memory, counted(7, epoch=str(epoch)))
     assert not admit_count(memory, counted(7, epoch="1"))
     assert admit_count(memory, counted(7, epoch="0"))
 
 
 def test_the_gateway_heard_of_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "GATEWAYS_MAX", 2)
+    monkeypatch.setattr(epochs, "GATEWAYS_MAX", 2)
     memory = Memory()
     for gateway, seq in (("a", 0), ("b", 0), ("a", 1), ("c", 0)):
         admit_count(memory, counted(seq, gateway=gateway))
@@ -140,7 +117,107 @@ def test_a_copy_leaves_the_original_alone() -> None:
     assert memory.dump() == before
 
 
-@pytest.mark.parametrize("written", [b"", b"\xc1", b"\x93\x09\x90\xc4\x00"])
+def test_a_retained_value_that_is_sent_again_for_a_subscription_is_known() -> None:
+    memory = Memory()
+    kept = message(b"21.5", retained=True)
+    assert [admit(memory, one) for one in (kept, kept)] == [True, False]
+    again = Memory.load(memory.dump())
+    assert not admit(again, kept)
+    assert admit(again, message(b"21.5", "other/temperature", retained=True))
+
+
+def test_a_retained_value_is_new_where_another_came_since() -> None:
+    memory = Memory()
+    kept = message(b"21.5", retained=True)
+    assert admit(memory, kept)
+    assert admit(memory, message(b"22.5"))
+    assert admit(memory, kept)
+    assert admit(memory, message(b"21.5")), "a value without a time that is no repeat"
+
+
+def test_a_retained_message_is_known_long_after_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "RECENT_MAX", 2)
+    memory = Memory()
+    payload = b'{"ts": 1767225600, "value": 1}'
+    assert admit(memory, message(payload))
+    for number in range(5):
+        assert admit(memory, message(payload, f"line/other{number}"))
+    memory.forget()
+    assert not admit(memory, message(payload, retained=True))
+
+
+def test_what_cannot_be_read_is_known_until_its_topic_has_something_else() -> None:
+    memory = Memory()
+    sent = [message(payload) for payload in (b"{", b"{", b"[", b"{")]
+    assert [admit(memory, one) for one in sent] == [True, False, True, True]
+    assert admit(memory, message(b"{", "line/other"))
+
+
+def test_what_cannot_be_read_is_known_by_its_count_where_that_can() -> None:
+    memory = Memory()
+    sent = b'{"gateway": "g", "epoch": "e", "seq": 0, "ts": "never", "value": %d}'
+    assert admit(memory, message(sent % 1))
+    assert not admit(memory, message(sent % 2))
+    assert memory.changes.changed_gaps() == ()
+
+
+def test_the_topics_heard_of_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lasts, "TOPICS_MAX", 2)
+    memory = Memory()
+    for topic in "abc":
+        admit(memory, message(b"1", topic, retained=True))
+    memory.forget()
+    assert [admit(memory, message(b"1", topic, retained=True)) for topic in "cba"] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_files_handed_over_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "ORIGINS_MAX", 2)
+    memory = Memory()
+    for name in "abac":
+        memory.note_origin(Origin(name, 0))
+    memory.forget()
+    assert [memory.is_new_origin(Origin(name, 0)) for name in "abc"] == [False, True, False]
+
+
+def test_the_ledger_has_a_bounded_number_of_names_each_for_good() -> None:
+    memory = Memory()
+    for number in range(LEDGER_NAMES_MAX):
+        assert memory.ledger_name(f"g{number}") == f"g{number}"
+    assert memory.ledger_name("one too many") == OTHERS
+    again = Memory.load(memory.dump())
+    assert again.ledger_name("one too many") == OTHERS
+    assert again.ledger_name("g0") == "g0"
+
+
+def test_a_memory_of_an_older_program_is_read() -> None:
+    """Version 1: version, gateways with ranges, hashes of 16 bytes, origins."""
+    digest = hash_of(message(b"a"))
+    gateways = [["gw", [["e", [2, 9], [5, 9]]]]]
+    written = msgspec.msgpack.encode([1, gateways, digest, [["file", [0], [3]]]])
+    memory = Memory.load(written).copy()
+    assert not admit_count(memory, counted(3))
+    assert admit_count(memory, counted(10))
+    assert not admit_hash(memory, b"a")
+    assert not memory.is_new_origin(Origin("file", 3))
+    gaps = [tuple(gap[2:]) for gap in memory.changes.changed_gaps()]
+    assert gaps == [(0, 1, 1), (6, 8, 1)], "no gap was listed before"
+    assert Memory.load(memory.dump()).changes.changed_gaps() == ()
+
+
+def test_a_repeat_is_a_repeat_for_an_older_memory_that_knows_no_times() -> None:
+    written = msgspec.msgpack.encode([1, [["gw", [["e", [0], [5]]]]], b""])
+    memory = Memory.load(written)
+    late = Decoded("t", "gw", "e", 3, [Reading("", 2**60, 1.0)])
+    assert not admit_count(memory, late)
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"\xc1", b"\x93\x09\x90\xc4\x00", b"\x93\x00\x90\xc4\x00"]
+)
 def test_a_memory_that_is_not_ours_is_refused(written: bytes) -> None:
     with pytest.raises(ContractError, match="memory of ingest"):
         Memory.load(written)

@@ -1,0 +1,289 @@
+"""Recognises messages by gateway, epoch and count, and knows which counts are missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from contracts.batches import GapChange, Mark
+from ingest.counts import RANGES_MAX, UNKNOWN_TIME, Run, Seen
+from ingest.readings import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ingest.readings import Decoded
+
+# Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
+# time; it can never refuse one that is new.
+#
+# of one gateway: a redelivery spans a restart or two; a gateway that restarts in a loop should
+# not push the others out
+EPOCHS_MAX = 8
+# a large company's plants; the bound holds against a sender that invents names
+GATEWAYS_MAX = 4_096
+# of one gateway, by a hash of 4 bytes: an epoch that was forgotten and comes again has no gap
+# before the first count that it comes with. A gateway that restarts each night reaches back two
+# months
+FORGOTTEN_MAX = 64
+
+
+class Epochs:
+    """The counts of the last epochs of the last gateways, each in order of appearance.
+
+    What has changed since the last `settle` is told by `changed_gaps` and `changed_marks`.
+    """
+
+    def __init__(self) -> None:
+        self._gateways: dict[str, _Gateway] = {}
+        self.is_overrun = False  # a gateway was forgotten: one that seems new may not be
+        self._is_unlisted = False  # an older program has listed no gaps
+        self._touched: dict[int, _Touched] = {}  # by the id of the run
+        self._restarted: dict[tuple[str, str], None] = {}
+
+    def copy(self) -> Epochs:
+        """Copy it, without what has changed."""
+        twin = Epochs()
+        twin._gateways = {name: one.copy() for name, one in self._gateways.items()}
+        twin.is_overrun, twin._is_unlisted = self.is_overrun, self._is_unlisted
+        return twin
+
+    def admit(self, decoded: Decoded) -> bool:
+        """Remember a message that has a gateway, an epoch and a count; False if it was here.
+
+        A count that was here with times that are all later than any of its epoch is no redelivery:
+        the gateway counts anew and should have chosen another epoch. Then it is taken as one.
+        """
+        gateway, epoch, seq = str(decoded.gateway), str(decoded.epoch), int(decoded.seq or 0)
+        one = self._heard_of(gateway)
+        current = self._run(gateway, epoch, seq)
+        oldest_us = _oldest_us(decoded) if current.earlier is not None else NO_TIME
+        run = current.of_time(oldest_us)
+        self._touch(gateway, epoch, run)
+        if run.seen.add(seq):
+            if run is current:
+                run.newest_us = max(run.newest_us, _newest_us(decoded))
+            return True
+        if run is not current or not run.is_restart(_oldest_us(decoded)):
+            return False
+        run.earlier = None  # two runs of an epoch are kept
+        again = one.epochs[epoch] = Run(Seen(known_from=seq), earlier=run)
+        self._restarted[gateway, epoch] = None
+        self._touch(gateway, epoch, again)
+        again.seen.add(seq)
+        again.newest_us = _newest_us(decoded)
+        return True
+
+    def admit_unread(self, count: tuple[str, str, int], received_us: int) -> bool:
+        """Remember a message of which no more could be read; False if it was here."""
+        gateway, epoch, seq = count
+        self._heard_of(gateway)
+        run = self._run(gateway, epoch, seq)
+        self._touch(gateway, epoch, run)
+        if run.newest_us != UNKNOWN_TIME:  # its own times are not known: about this at most
+            run.newest_us = max(run.newest_us, received_us)
+        return run.seen.add(seq)
+
+    def note(self, decoded: Decoded) -> None:
+        """Remember a message that was refused before and could be read now."""
+        gateway, epoch, seq = str(decoded.gateway), str(decoded.epoch), int(decoded.seq or 0)
+        self._heard_of(gateway)
+        run = self._run(gateway, epoch, seq).of_time(_oldest_us(decoded))
+        self._touch(gateway, epoch, run)
+        run.seen.add(seq)
+        run.newest_us = max(run.newest_us, _newest_us(decoded))
+
+    def changed_gaps(self) -> tuple[GapChange, ...]:
+        """Give the ranges of counts that are missing now and were not, and the other way round."""
+        return tuple(change for one in self._all_touched() for change in one.gap_changes())
+
+    def changed_marks(self) -> tuple[Mark, ...]:
+        """Give the marks of the gateways of which they have moved."""
+        moved = {one.gateway for one in self._touched.values() if one.has_moved}
+        return tuple(self._marks_of(name for name in self._gateways if name in moved))
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Give the marks of all gateways that have one."""
+        return tuple(self._marks_of(self._gateways))
+
+    def restarted(self) -> tuple[tuple[str, str], ...]:
+        """Give gateway and epoch of those that counted anew without a new epoch."""
+        return tuple(self._restarted)
+
+    def settle(self) -> None:
+        """Take what has changed as told."""
+        for one in self._all_touched():
+            one.run.seen.left.clear()
+        self._touched.clear()
+        self._restarted.clear()
+        self._is_unlisted = False
+
+    def forget(self) -> None:
+        """Forget the oldest gateways beyond the bound."""
+        while len(self._gateways) > GATEWAYS_MAX:
+            del self._gateways[next(iter(self._gateways))]
+            self.is_overrun = True
+
+    def dump(self) -> list[WrittenGateway]:
+        """Write it down, without what has changed; `is_overrun` is to be kept beside it."""
+        return [
+            WrittenGateway(name, list(one.written()), list(one.forgotten))
+            for name, one in self._gateways.items()
+        ]
+
+    @staticmethod
+    def load(written: list[WrittenGateway], *, is_overrun: bool, is_listed: bool) -> Epochs:
+        """Read what `dump` wrote; `is_listed` tells whether its gaps have ever been told."""
+        epochs = Epochs()
+        epochs.is_overrun, epochs._is_unlisted = is_overrun, not is_listed
+        epochs._gateways = {one.name: _Gateway.read(one) for one in written}
+        return epochs
+
+    def _heard_of(self, gateway: str) -> _Gateway:
+        one = self._gateways.pop(gateway, None) or _Gateway()
+        self._gateways[gateway] = one  # at the end: the last one heard of
+        return one
+
+    def _run(self, gateway: str, epoch: str, seq: int) -> Run:
+        """Give the run of an epoch, which may begin with this count."""
+        one = self._gateways[gateway]
+        run = one.epochs.get(epoch)
+        if run is None:
+            # of a gateway of which nothing is known the first epochs may be any
+            is_blank = self.is_overrun and not one.epochs
+            run = one.begin(epoch, known_from=seq if is_blank else 0, seq=seq)
+        return run
+
+    def _touch(self, gateway: str, epoch: str, run: Run) -> None:
+        if id(run) not in self._touched:
+            missing = () if self._is_unlisted else tuple(run.seen.missing())
+            self._touched[id(run)] = _Touched(gateway, epoch, run, missing, run.seen.through())
+
+    def _all_touched(self) -> Iterable[_Touched]:
+        if self._is_unlisted:
+            for name, one in self._gateways.items():
+                for epoch, run in one.epochs.items():
+                    self._touch(name, epoch, run)
+        return self._touched.values()
+
+    def _marks_of(self, gateways: Iterable[str]) -> Iterator[Mark]:
+        for name in gateways:
+            reached = [
+                (epoch, through)
+                for epoch, run in self._gateways[name].epochs.items()
+                if (through := run.seen.through()) is not None
+            ]
+            if reached and reached[-1][0] == next(reversed(self._gateways[name].epochs)):
+                yield Mark(name, *reached[-1], tuple(reached[:-1]))
+
+
+class _Gateway:
+    """The last epochs of a gateway, oldest first, and hashes of those before."""
+
+    __slots__ = ("epochs", "forgotten")
+
+    def __init__(self) -> None:
+        self.epochs: dict[str, Run] = {}
+        self.forgotten: dict[int, None] = {}
+
+    def copy(self) -> _Gateway:
+        twin = _Gateway()
+        twin.epochs = {epoch: run.copy() for epoch, run in self.epochs.items()}
+        twin.forgotten = self.forgotten.copy()
+        return twin
+
+    def begin(self, epoch: str, *, known_from: int, seq: int) -> Run:
+        if len(self.epochs) == EPOCHS_MAX:
+            self._forget_oldest()
+        is_old = crc32(epoch.encode()) in self.forgotten
+        run = Run(Seen(known_from=seq if is_old else known_from))
+        # the last one is the one that the gateway is in
+        self.epochs = {epoch: run, **self.epochs} if is_old else {**self.epochs, epoch: run}
+        return run
+
+    def _forget_oldest(self) -> None:
+        oldest = next(iter(self.epochs))
+        del self.epochs[oldest]
+        digest = crc32(oldest.encode())
+        self.forgotten.pop(digest, None)
+        self.forgotten[digest] = None
+        if len(self.forgotten) > FORGOTTEN_MAX:
+            del self.forgotten[next(iter(self.forgotten))]
+
+    def written(self) -> Iterator[WrittenRun]:
+        for epoch, run in self.epochs.items():
+            for one in (run.earlier, run):
+                if one is not None:
+                    seen = one.seen
+                    yield WrittenRun(epoch, seen.starts, seen.ends, seen.known_from, one.newest_us)
+
+    @staticmethod
+    def read(written: WrittenGateway) -> _Gateway:
+        one = _Gateway()
+        for run in written.runs:
+            known_from = run.known_from
+            if known_from < 0:  # of an older program, which did not say what it had forgotten
+                known_from = run.starts[0] if len(run.starts) == RANGES_MAX else 0
+            seen = Seen(run.starts, run.ends, known_from)
+            earlier = one.epochs.get(run.epoch)
+            one.epochs[run.epoch] = Run(seen, run.newest_us, earlier=earlier)
+        one.forgotten = dict.fromkeys(written.forgotten)
+        return one
+
+
+class _Touched(NamedTuple):
+    """A run that a message was added to, and how it was before."""
+
+    gateway: str
+    epoch: str
+    run: Run
+    missing: tuple[tuple[int, int], ...]
+    through: int | None
+
+    @property
+    def has_moved(self) -> bool:
+        return self.run.seen.through() != self.through
+
+    def gap_changes(self) -> Iterator[GapChange]:
+        seen = self.run.seen
+        before, after = set(self.missing), {*seen.left, *seen.missing()}
+        for gap in sorted(before - after):
+            yield GapChange(self.gateway, self.epoch, *gap, -1)
+        for gap in sorted(after - before):
+            yield GapChange(self.gateway, self.epoch, *gap, 1)
+
+
+class WrittenRun(msgspec.Struct, array_like=True, frozen=True):
+    """A run as it is written; an older program wrote no more than three fields."""
+
+    epoch: str
+    starts: list[int]
+    ends: list[int]
+    known_from: int = -1
+    newest_us: int = UNKNOWN_TIME
+
+
+class WrittenGateway(msgspec.Struct, array_like=True, frozen=True):
+    """A gateway as it is written; of two runs of one epoch the earlier comes first."""
+
+    name: str
+    runs: list[WrittenRun]
+    forgotten: list[int] = []
+
+
+def _newest_us(decoded: Decoded) -> int:
+    """Give the newest time of a message, NO_TIME if it has none."""
+    if decoded.columns is not None:
+        return int(decoded.columns.times.max())
+    times = (one.time_us for one in decoded.readings if one.time_us is not None)
+    return max(times, default=NO_TIME)
+
+
+def _oldest_us(decoded: Decoded) -> int:
+    """Give the oldest time of a message, NO_TIME if any reading has none."""
+    if decoded.columns is not None:
+        return int(decoded.columns.times.min())
+    times = (NO_TIME if one.time_us is None else one.time_us for one in decoded.readings)
+    return min(times, default=NO_TIME)
