@@ -1,7 +1,11 @@
 """One tag: where it stands, what kind of value it has, what is possible for it."""
 
-from dataclasses import dataclass, fields
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Self
 
 
 class Kind(StrEnum):
@@ -25,7 +29,8 @@ class Place:
 
 
 # What people may set of a tag, whatever its topic and the configuration say.
-EDITABLE = (*(field.name for field in fields(Place)), "unit", "kind")
+_LEVELS = tuple(field.name for field in fields(Place))
+EDITABLE = (*_LEVELS, "unit", "kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,29 @@ class Tag:
     # topic and names, where they are not the tag: a Sparkplug topic has a verb, its tag has not
     path: str | None = None
     edited: frozenset[str] = frozenset()  # which of EDITABLE were set by hand
+
+    def words(self) -> dict[str, str | None]:
+        """Give what is said of the tag, under the names of EDITABLE."""
+        place = {level: getattr(self.place, level) for level in _LEVELS}
+        return {**place, "unit": self.unit, "kind": str(self.kind)}
+
+    def saying(
+        self, words: Mapping[str, str | None], *, edited: frozenset[str] | None = None
+    ) -> Self:
+        """Give the tag with some of its words changed; `edited` as it was unless it is given.
+
+        >>> tag = Tag("a/b", Place(site="a", metric="b"), None, Kind.GAUGE)
+        >>> tag.saying({"line": "l1", "kind": "state"}).place
+        Place(site='a', area=None, line='l1', machine=None, metric='b')
+        """
+        said = self.words() | dict(words)
+        return replace(
+            self,
+            place=Place(*(said[level] for level in _LEVELS)),
+            unit=said["unit"],
+            kind=Kind(said["kind"] or Kind.GAUGE),
+            edited=self.edited if edited is None else edited,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import msgspec
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
 from gainline.outfile import whole_file
+from ingest.topics import DEFAULT_TEMPLATE
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
 EXAMPLE = Path(__file__).with_name("example.toml")
@@ -67,8 +68,9 @@ class IngestSection(Section, frozen=True):
     depth_max: Count = 32
     fields_max: Count = 1000
     string_bytes_max: Count = 4096
-    template: str = "{site}/{area}/{line}/{machine}/{metric}"
+    templates: tuple[str, ...] = (DEFAULT_TEMPLATE,)
     zone: str = "UTC"
+    zones: dict[str, str] = {}
 
 
 class StoreSection(Section, frozen=True):
@@ -79,11 +81,16 @@ class StoreSection(Section, frozen=True):
 
 
 class TagSection(Section, frozen=True):
-    """What the judge may assume of the tags that match a pattern; the first match counts."""
+    """What is said of the tags that match a pattern."""
 
     pattern: str
     kind: str | None = None
     unit: str | None = None
+    site: str | None = None
+    area: str | None = None
+    line: str | None = None
+    machine: str | None = None
+    metric: str | None = None
     low: float | None = None
     high: float | None = None
     sentinels: tuple[float, ...] = ()
@@ -296,7 +303,7 @@ def _is_text(wanted: object) -> bool:
     """Tell whether a type is text, one of some words, or either and nothing else."""
     if wanted is str or isinstance(wanted, str):
         return True
-    return get_origin(wanted) is not tuple and any(map(_is_text, get_args(wanted)))
+    return get_origin(wanted) not in (tuple, dict) and any(map(_is_text, get_args(wanted)))
 
 
 def _type_of(keys: list[str]) -> object:

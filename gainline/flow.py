@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
 from contracts.message import Message
-from contracts.tags import Tag, TagRule
+from contracts.tags import TagRule
+from gainline.places import TagMaker, renewed
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
@@ -44,7 +45,7 @@ class HowToRead:
     """What ingest is told of messages: how to decode them, where a tag stands."""
 
     rules: Rules
-    tag_of: Callable[[str], Tag]
+    tag_of: TagMaker
 
 
 class Intake:
@@ -52,6 +53,7 @@ class Intake:
 
     def __init__(self, journal: Journal, lake: Lake, reading: HowToRead) -> None:
         self._journal, self._lake, self._reading = journal, lake, reading
+        lake.revise_tags(lambda known: renewed(known, reading.tag_of))
         self._catalogue = Catalogue(dict.fromkeys(lake.known_tags(), ""), reading.rules.limits)
         self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
 
@@ -79,7 +81,7 @@ class Intake:
         return self._lake.waiting_dead_letters(sent_again) if sent_again else {}
 
     def _commit(self, commit: RawCommit) -> None:
-        new = [self._reading.tag_of(tag) for tag, _ in commit.new_tags]
+        new = [self._reading.tag_of(tag, None) for tag, _ in commit.new_tags]
         self._lake.commit_raw(commit, new_tags=new)
         self._catalogue.settle()
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
 from contracts.errors import ConfigError
 from gainline.config import ScheduleSection
+from gainline.zones import zone_named
 
 # One round of catching up: six weeks of hourly reports. A plant that was off over Christmas catches
 # up in one round, and a slip such as "* * * * *" is cut into rounds.
@@ -33,13 +33,7 @@ def due_slots(schedule: ScheduleSection, *, after: datetime, now: datetime) -> l
 
 def _slots(schedule: ScheduleSection, after: datetime) -> Iterator[datetime]:
     """Iterate over the slots after a time. Raises ConfigError for a wrong expression or zone."""
-    try:
-        zone = ZoneInfo(schedule.zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(
-            f"schedule {schedule.name}: no time zone is called {schedule.zone!r};"
-            " use a name such as Europe/Berlin"
-        ) from None
+    zone = zone_named(schedule.zone, f"schedule {schedule.name}")
     try:
         return CronSim(schedule.cron, after.astimezone(zone))
     except CronSimError as problem:

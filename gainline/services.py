@@ -208,7 +208,9 @@ def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> Non
 def judge(settings: Settings, stop: Stop) -> None:
     """Judge what the lake has received, as it comes."""
     with wiring.open_lake(settings, writer="judge") as lake:
-        bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
+        bench = flow.Bench(
+            lake, wiring.rule_for(settings, lake.known_tags()), wiring.judge_settings(settings)
+        )
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
         while not stop.wait(pause_s):
             _patiently(lambda: _drain(partial(_judge_new, bench), stop), stop)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from types import MappingProxyType
 
 from clean.settings import Settings as JudgeSettings
-from contracts.errors import ConfigError
-from contracts.tags import Kind, Tag, TagRule
-from gainline.config import IngestSection, Settings, TagSection
+from contracts.tags import Tag, TagRule
+from gainline.config import IngestSection, Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import HowToRead
+from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
+from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
 from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits, Rules
-from ingest.topics import kind_of, place_of
 from store.lake import Lake, Writer
 
 BYTES_PER_MB = 1 << 20
@@ -55,33 +54,11 @@ def receiver(settings: Settings, journal: Journal) -> Receiver:
     )
 
 
-def tag_maker(settings: Settings) -> Callable[[str], Tag]:
-    """Make what places a tag that is new, by the template and the patterns."""
-    template = settings.ingest.template
-    place_of("a/b", template)
-
-    def make(tag: str) -> Tag:
-        place = place_of(tag, template)
-        section = _section_of(settings, tag)
-        unit = section.unit if section else None
-        return Tag(tag, place, unit, _kind(section, place.metric or ""))
-
-    return make
-
-
-def rule_for(settings: Settings) -> Callable[[str], TagRule]:
-    """Make what tells the judge what is possible for a tag: the first pattern that matches."""
-    for section in settings.tags:
-        _kind(section, "")
-
-    def rule(tag: str) -> TagRule:
-        section = _section_of(settings, tag)
-        kind = _kind(section, tag.rpartition("/")[2])
-        if section is None:
-            return TagRule(kind)
-        return TagRule(kind, section.low, section.high, section.sentinels)
-
-    return rule
+def rule_for(
+    settings: Settings, known: Mapping[str, Tag] = MappingProxyType({})
+) -> Callable[[str], TagRule]:
+    """Make what tells the judge what is possible for a tag; `known` has the kinds set by hand."""
+    return rule_finder(settings, kinds_by_hand(known))
 
 
 def judge_settings(settings: Settings) -> JudgeSettings:
@@ -96,8 +73,8 @@ def how_to_read(settings: Settings) -> HowToRead:
 
 def rules(settings: Settings) -> Rules:
     """Give the decoders their limits and the zone of times without an offset."""
-    own_zone = zone(settings)
-    return Rules(limits(settings.ingest), lambda _topic: own_zone)
+    zone_of = zone_finder(settings.ingest, templates(settings))
+    return Rules(limits(settings.ingest), zone_of)
 
 
 def limits(ingest: IngestSection) -> Limits:
@@ -108,31 +85,3 @@ def limits(ingest: IngestSection) -> Limits:
         fields=ingest.fields_max,
         string_bytes=ingest.string_bytes_max,
     )
-
-
-def zone(settings: Settings) -> ZoneInfo:
-    """Give the zone of times without an offset. Raises ConfigError where there is none such."""
-    name = settings.ingest.zone
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(
-            f"ingest.zone: no time zone is called {name!r}; use a name such as Europe/Berlin"
-        ) from None
-
-
-def _section_of(settings: Settings, tag: str) -> TagSection | None:
-    matching = (section for section in settings.tags if fnmatchcase(tag, section.pattern))
-    return next(matching, None)
-
-
-def _kind(section: TagSection | None, metric: str) -> Kind:
-    if section is None or section.kind is None:
-        return kind_of(metric)
-    try:
-        return Kind(section.kind)
-    except ValueError:
-        raise ConfigError(
-            f"tags.kind: {section.kind!r} of pattern {section.pattern!r} is none of"
-            f" {', '.join(Kind)}"
-        ) from None

@@ -8,7 +8,7 @@ from gainline.config import EXAMPLE, Settings, load, with_options, write_example
 from gainline.doctor import check_settings
 from gainline.mistakes import naming_place
 from ingest.readings import Limits
-from ingest.topics import TEMPLATE
+from ingest.topics import DEFAULT_TEMPLATE
 
 
 def written(folder: Path, text: str) -> Path:
@@ -23,7 +23,7 @@ def test_the_example_holds_every_key_at_its_default() -> None:
 
 def test_a_default_of_a_key_is_the_default_of_the_room_that_takes_it() -> None:
     assert wiring.limits(Settings().ingest) == Limits()
-    assert Settings().ingest.template == TEMPLATE
+    assert Settings().ingest.templates == (DEFAULT_TEMPLATE,)
 
 
 def test_no_file_means_defaults() -> None:
@@ -105,6 +105,11 @@ def test_a_text_in_the_environment_may_look_like_a_number() -> None:
     assert settings.broker.client_id == "5"
 
 
+def test_a_table_of_own_names_in_the_environment_is_a_table_of_toml() -> None:
+    settings = load(None, environment={"GAINLINE__INGEST__ZONES": '{ "l/*" = "Europe/Paris" }'})
+    assert settings.ingest.zones == {"l/*": "Europe/Paris"}
+
+
 def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeff[store]\nfolder = 'x'\n")
     assert load(path, environment={}).store.folder == "x"
@@ -114,6 +119,8 @@ def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Pa
     ("text", "words"),
     [
         ("[ingest]\nzone = 'Mars/Base'\n", ":2: ingest.zone"),
+        ("[ingest]\ndepth_max = 3\ntemplates = ['{site}']\n", ":3: ingest.templates"),
+        ("[ingest]\n[ingest.zones]\nlyon = 'Paris'\n", ":2: ingest.zones"),
         ("[[schedule]]\ncron = 'soon'\nname = 'weekly'\n", ":3: schedule weekly"),
     ],
 )

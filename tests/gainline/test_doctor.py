@@ -25,7 +25,16 @@ from ingest.broker import embedded_broker
         (Settings(broker=BrokerSection(url="mqtt://me:secret@x")), "it holds a password"),
         (Settings(broker=BrokerSection(topics=("a/#/b",))), r"broker\.topics"),
         (Settings(ingest=IngestSection(zone="Mars/Base")), r"ingest\.zone"),
-        (Settings(ingest=IngestSection(template="{site}/{site}")), "template"),
+        (Settings(ingest=IngestSection(zone="Europe")), r"ingest\.zone: .*'Europe'; use"),
+        (
+            Settings(ingest=IngestSection(zones={"x": "europe/paris"})),
+            "zones: .*; use Europe/Paris",
+        ),
+        (
+            Settings(ingest=IngestSection(zones={"lyon/#": "UTC"})),
+            r"zones: 'lyon/#' matches no topic",
+        ),
+        (Settings(ingest=IngestSection(templates=("{site}/{site}",))), r"ingest\.templates: "),
         (Settings(tags=(TagSection(pattern="*", kind="odd"),)), r"tags\.kind"),
         (Settings(schedule=(ScheduleSection(name="a", cron="often"),)), "no cron expression"),
         (
