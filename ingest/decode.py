@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ingest import native
 from ingest.document import check_names, parse
@@ -11,6 +15,9 @@ from ingest.shapes import DOCUMENT_READERS, TEXT_READERS
 from ingest.sparkplug import host
 from ingest.sparkplug.births import Births
 from ingest.sparkplug.host import PREFIX, Outcome
+
+if TYPE_CHECKING:
+    from ingest.sparkplug.host import Sender
 
 _DEFAULT_RULES = Rules()
 _UTF8_BYTES_MAX = 4  # of a character: a short message cannot make a long tag
@@ -27,24 +34,10 @@ def decode(topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES) -> Decoded
     limits = rules.limits
     if topic.startswith(PREFIX):
         return decode_sparkplug(topic, payload, Births(), rules).decoded
-    complaint = _complaint_of(topic, limits.tag_bytes)
+    complaint = complaint_of_topic(topic, limits.tag_bytes)
     if complaint:
         return Refusal(*complaint, "")
-    document: object = None
-    context = Context(topic, limits, rules.zone_of(topic))
-    try:
-        try:
-            document = parse(payload, limits)
-        except PayloadError as problem:
-            decoded = _read_text(payload, context, problem)
-        else:
-            check_names(document, payload, limits)
-            decoded = _read(document, context)
-        if len(topic) + len(payload) >= limits.tag_bytes // _UTF8_BYTES_MAX:
-            _check_tags(decoded, limits.tag_bytes)
-    except PayloadError as problem:
-        return Refusal(problem.code, problem.words, *native.identity_in(document))
-    return decoded
+    return _decode(Context(topic, limits, rules.zone_of(topic)), payload)
 
 
 def decode_sparkplug(
@@ -55,9 +48,12 @@ def decode_sparkplug(
     `births` stays as it is: note what the outcome says once the message is stored.
     """
     limits = rules.limits
-    complaint = _complaint_of(topic, limits.tag_bytes)
+    complaint = complaint_of_topic(topic, limits.tag_bytes)
     if complaint:
         return Outcome(Refusal(*complaint, ""))
+    sender = host.sender_of(topic) if payload.startswith(b"{") else None
+    if sender is not None:
+        return Outcome(_decode_json(sender, payload, Context(sender.stem, limits, UTC)))
     outcome = host.read(topic, payload, births, received_us=received_us, limits=limits)
     if isinstance(outcome.decoded, Decoded):
         try:
@@ -66,6 +62,32 @@ def decode_sparkplug(
             gateway = outcome.decoded.gateway or ""
             return Outcome(Refusal(problem.code, problem.words, gateway))
     return outcome
+
+
+def _decode(context: Context, payload: bytes) -> Decoded | Refusal:
+    document: object = None
+    limits = context.limits
+    try:
+        try:
+            document = parse(payload, limits)
+        except PayloadError as problem:
+            decoded = _read_text(payload, context, problem)
+        else:
+            check_names(document, payload, limits)
+            decoded = _read(document, context)
+        if len(context.topic) + len(payload) >= limits.tag_bytes // _UTF8_BYTES_MAX:
+            _check_tags(decoded, limits.tag_bytes)
+    except PayloadError as problem:
+        return Refusal(problem.code, problem.words, *native.identity_in(document))
+    return decoded
+
+
+def _decode_json(sender: Sender, payload: bytes, context: Context) -> Decoded | Refusal:
+    """Decode Sparkplug as JSON, which names its metrics itself: no protobuf begins with a brace."""
+    outcome = _decode(context, payload)
+    if isinstance(outcome, Refusal):
+        return outcome._replace(gateway=outcome.gateway or sender.gateway)
+    return outcome if outcome.gateway else replace(outcome, gateway=sender.gateway)
 
 
 def _read_text(payload: bytes, context: Context, problem: PayloadError) -> Decoded:
@@ -89,8 +111,8 @@ def _read(document: object, context: Context) -> Decoded:
 
 
 @lru_cache(maxsize=1 << 16)  # topics of the largest plants; those beyond are looked at again
-def _complaint_of(topic: str, tag_bytes: int) -> tuple[str, str] | None:
-    """Say what is wrong with a topic. It is a name, never a path: most oddities may stay."""
+def complaint_of_topic(topic: str, tag_bytes: int) -> tuple[str, str] | None:
+    """Say what is wrong with a topic, None if nothing is. It is a name, never a path: most oddities may stay."""
     try:
         size = len(topic.encode())
     except UnicodeEncodeError:

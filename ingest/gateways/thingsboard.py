@@ -22,7 +22,9 @@ def read_device(document: object, context: Context) -> Decoded | None:
     The tag is the topic and the names of the values. Asked before the native shapes, which take
     any object that has `ts`. (ThingsBoard documentation, MQTT Device API, "Telemetry")
     """
-    if type(document) is not dict or len(document) != len(_TIMED) or not _is_timed(document):
+    if type(document) is not dict or "values" not in document:
+        return None
+    if len(document) != len(_TIMED) or not _is_timed(document):
         return None
     points = Points(context)
     _add("", document, points, context)

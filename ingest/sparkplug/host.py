@@ -41,6 +41,13 @@ class Outcome(NamedTuple):
     node: EdgeNode | None = None
 
 
+class Sender(NamedTuple):
+    """An edge node, and the beginning of its tags or of those of one of its devices."""
+
+    gateway: str
+    stem: str
+
+
 class _Address(NamedTuple):
     """Who sends what."""
 
@@ -78,6 +85,18 @@ def read(
         return _Reader(address, known, limits).read(payload, received_us)
     except PayloadError as problem:
         return Outcome(Refusal(problem.code, problem.words, address.gateway))
+
+
+def sender_of(topic: str) -> Sender | None:
+    """Tell who sends births or data on a topic; None for what else there is on it.
+
+    >>> sender_of("spBv1.0/G1/DDATA/E1/D1")
+    Sender(gateway='G1/E1', stem='G1/E1/D1')
+    """
+    address = _address_of(topic)
+    if address is None or not address.verb.endswith(("BIRTH", "DATA")):
+        return None
+    return Sender(address.gateway, address.stem)
 
 
 def _address_of(topic: str) -> _Address | None:

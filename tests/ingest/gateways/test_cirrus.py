@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.gateways.probing import found_in, lines_of, refusal_of
+from tests.ingest.gateways.probing import found_in, lines_of, outcome_of, refusal_of
 
 TIME = 1_638_223_073_190
 READ_TIME = "2021-11-29T21:57:53.190000Z"
@@ -72,3 +72,21 @@ def test_a_metric_that_cannot_be_named_is_refused(broken: object) -> None:
 def test_metrics_of_telegraf_are_left_to_it() -> None:
     document = {"metrics": [{"name": "cpu", "fields": {"value": 1}, "tags": {}, "timestamp": 1}]}
     assert [name for name, _, _ in found_in(document)] == ["cpu/value"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "stem"),
+    [("spBv1.0/G1/DDATA/E1/D1", "G1/E1/D1"), ("spBv1.0/G1/NBIRTH/E1", "G1/E1")],
+)
+def test_on_a_topic_of_sparkplug_json_has_the_same_tags_as_protobuf(topic: str, stem: str) -> None:
+    outcome = outcome_of(payload_of(metric_of()), topic)
+    assert (outcome.topic, outcome.gateway) == (stem, "G1/E1")
+    (line,) = lines_of(payload_of(metric_of()), topic)
+    assert (line["tag"], line["source_time"]) == (f"{stem}/Tank/Level", READ_TIME)
+    refusal = refusal_of(payload_of(metric_of(), {"alias": 3}), topic)
+    assert (refusal.code, refusal.gateway) == ("wrong_shape", "G1/E1")
+
+
+def test_json_that_is_a_death_or_a_command_is_left_to_sparkplug() -> None:
+    assert refusal_of(payload_of(metric_of()), "spBv1.0/G1/NDEATH/E1").code == "sparkplug"
+    assert outcome_of(payload_of(metric_of()), "spBv1.0/G1/NCMD/E1").readings == ()
