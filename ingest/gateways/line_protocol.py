@@ -63,12 +63,19 @@ def read(text: str, context: Context) -> Decoded | None:
     if not is_point or text.startswith(_OTHER, start):
         return None
     points = Points(context)
+    known: dict[tuple[str, str], str] = {}
     while start < len(text):
         point = _POINT.match(text, start)
         if point is None:
             line = text.count("\n", 0, start) + 1
             raise PayloadError("bad_line", f"line {line} is not of the format of line protocol")
-        _add(point, points, context)
+        head = point[1], point[2]
+        series = known.get(head)
+        if series is None:
+            series = known[head] = _series_of(*head, context.topic)
+        stamp = stamp_of(None if point[4] is None else int(point[4]), context.zone)
+        for name, token in _FIELD.findall(point[3]):
+            points.add(f"{series}/{_plain(name)}", _value_of(token), stamp)
         start = _skip(text, point.end())
     return points.decoded()
 
@@ -78,26 +85,21 @@ def _skip(text: str, start: int) -> int:
     return skipped.end() if skipped else start
 
 
-def _add(point: re.Match[str], points: Points, context: Context) -> None:
-    measurement, sent_tags, fields, time = point.groups()
+def _series_of(measurement: str, sent_tags: str, topic: str) -> str:
     tags = [(_plain(key), _plain(value)) for key, value in _TAG.findall(sent_tags)]
-    series = series_of(context.topic, _plain(measurement), tags)
-    stamp = stamp_of(None if time is None else int(time), context.zone)
-    for name, token in _FIELD.findall(fields):
-        points.add(f"{series}/{_plain(name)}", _value_of(token), stamp)
+    return series_of(topic, _plain(measurement), tags)
 
 
 def _plain(name: str) -> str:
     return _ESCAPED_NAME.sub(r"\1", name) if "\\" in name else name
 
 
-def _value_of(token: str) -> str | bool:
-    """Read a value: a boolean, a text, or a number as the text that it is."""
+def _value_of(token: str) -> str | float | bool:
     if token[0] == '"':
         return _ESCAPED_STRING.sub(r"\1", token[1:-1])
     number = _NUMBER.fullmatch(token)
     if number:
-        return number[1] or number[2]
+        return float(number[1] or number[2])
     if token not in _BOOLEANS:
         raise PayloadError(
             "bad_line", f"the value {token[:64]!r} is none of the format of line protocol"
