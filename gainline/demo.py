@@ -6,20 +6,19 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Address
 from contracts.outcome import Report, Truth
 from gainline import flow, wiring
+from gainline.bar import progress_bar
 from gainline.comparison import compare_with_books
 from gainline.config import Settings, load
 from gainline.process import Process, running
@@ -182,7 +181,7 @@ def _publish(address: Address, source: Source, process: Process) -> None:
     """Publish everything, each message acknowledged by the broker."""
     with (
         Publisher(address, client_id="gainline-demo") as publisher,
-        _progress("publishing", source.message_count) as advance,
+        progress_bar("publishing", source.message_count) as advance,
     ):
         for message in source.messages:
             publisher.publish(message.topic, message.payload)
@@ -197,7 +196,7 @@ def _wait_until_stored(source: Source, settings: Settings, process: Process) -> 
         ("storing", source.message_count, "messages"),
         ("judging", source.reading_count, "seen"),
     ):
-        with _progress(name, total) as advance:
+        with progress_bar(name, total) as advance:
             done, moved_at_s = 0, time.monotonic()
             while done < total:
                 process.require_alive()
@@ -262,18 +261,3 @@ def _is_whole(source: Source, counts: Counts, report: Report) -> bool:
         and counts.raw == counts.judged == source.reading_count
         and (source.plant is None or report.gain is not None)
     )
-
-
-@contextmanager
-def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<11}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(name, total=total)
-        yield lambda count: bars.advance(task, count)

@@ -96,6 +96,11 @@ def messages(
     return _numbered(_recording(table), gateway, epoch, rows_per_message)
 
 
+def check(table: pa.Table) -> None:
+    """Raise DataError where `messages` would."""
+    _recording(table)
+
+
 def address(tag: str) -> tuple[str, str]:
     """Split a tag into the topic and the metric's name in the payload.
 
