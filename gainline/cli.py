@@ -144,9 +144,9 @@ def doctor(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Say what is wrong with this installation, broker, store or clock, and the remedy."""
     from gainline.doctor import examine
 
-    findings = examine(_settings(config, store=store))
+    findings = examine(_settings(config, store=store), config)
     for finding in findings:
-        typer.echo(f"{'ok ' if finding.is_good else 'BAD'} {finding.subject}: {finding.words}")
+        typer.echo(str(finding))
     return 0 if all(finding.is_good for finding in findings) else EXIT_ANSWER_IS_BAD
 
 
@@ -202,11 +202,11 @@ def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
 def _serve_one(name: str, settings: Settings, config: Path | None) -> int:
     from gainline import services
 
-    _ready_to_serve(settings, config)
+    _ready_to_serve(settings, config, connects=name == "ingest")
     return services.run_until_signalled(settings, [getattr(services, name)])
 
 
-def _ready_to_serve(settings: Settings, config: Path | None) -> Settings:
+def _ready_to_serve(settings: Settings, config: Path | None, *, connects: bool = True) -> Settings:
     """Set up the log, and refuse what no service may start with."""
     from gainline.doctor import refuse_start
     from gainline.mistakes import naming_place
@@ -214,7 +214,7 @@ def _ready_to_serve(settings: Settings, config: Path | None) -> Settings:
 
     set_up_logging(settings.log.level)
     with naming_place(config):
-        refuse_start(settings)
+        refuse_start(settings, config, connects=connects)
     return settings
 
 

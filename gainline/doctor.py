@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
-from contracts.errors import ConfigError, GainlineError, TransientError
+import structlog
+
+from contracts.errors import ConfigError, TransientError
 from gainline import wiring
+from gainline.broker_checks import broker_findings, granted, reached
 from gainline.config import Settings
-from gainline.connection import broker_endpoint, broker_topics
+from gainline.connection import broker_endpoint, broker_topics, cautions
+from gainline.finding import Finding, look
 from gainline.page.flowstate import flow_state
 from gainline.schedule import due_slots
-from ingest.mqtt.client import require_reachable
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
 # Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.
@@ -23,17 +26,10 @@ FREE_BYTES_MIN = 1 << 30
 # A device that stamps earlier than this program was written has a clock that was never set.
 CLOCK_NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    is_good: bool
-    words: str
+log = structlog.get_logger()
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, config: Path | None = None) -> list[Finding]:
     """Look at everything; each finding says what is, and the remedy where it is bad."""
     checks: dict[str, Callable[[Settings], str]] = {
         "installation": _installation,
@@ -41,15 +37,21 @@ def examine(settings: Settings) -> list[Finding]:
         "clock": _clock,
         "disk": _disk,
         "store": _store,
-        "broker": _broker,
     }
-    return [_finding(subject, partial(check, settings)) for subject, check in checks.items()]
+    found = [look(subject, partial(check, settings)) for subject, check in checks.items()]
+    return [*found, *broker_findings(settings, config)]
 
 
-def refuse_start(settings: Settings) -> None:
-    """Raise ConfigError for what a service must not start with; nothing has been touched then."""
+def refuse_start(settings: Settings, config: Path | None, *, connects: bool) -> None:
+    """Raise ConfigError for what a service must not start with; nothing has been touched then.
+
+    One that does not connect to the broker need not be able to read the secrets for it. What is
+    doubtful goes into the log.
+    """
     refuse_foreign_packages()
-    check_settings(settings)
+    check_settings(settings, connects=connects)
+    for words in cautions(settings, config) if connects else ():
+        log.warning("doubtful", what=words)
 
 
 def refuse_foreign_packages() -> None:
@@ -67,10 +69,11 @@ def refuse_foreign_packages() -> None:
                 )
 
 
-def check_settings(settings: Settings) -> None:
-    """Check what the types cannot: zones, cron expressions, patterns, the broker's address."""
-    broker_endpoint(settings)
-    broker_topics(settings)
+def check_settings(settings: Settings, *, connects: bool = True) -> None:
+    """Check what the types cannot: zones, cron expressions, patterns, the broker's section."""
+    if connects:
+        broker_endpoint(settings)
+        broker_topics(settings)
     wiring.how_to_read(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
@@ -83,19 +86,10 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_live(settings: Settings) -> None:
-    """Connect to the broker and read the store where there is one. Raises GainlineError."""
-    _broker(settings)
+    """Subscribe at the broker and read the store where there is one. Raises GainlineError."""
+    reached(settings)
+    granted(settings)
     _store(settings)
-
-
-def _finding(subject: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(subject, is_good=True, words=check())
-    except GainlineError as problem:
-        return Finding(subject, is_good=False, words=str(problem))
-    except OSError as problem:
-        words = f"{problem.filename}: {problem.strerror}: give this user the right to"
-        return Finding(subject, is_good=False, words=words)
 
 
 def _installation(_settings: Settings) -> str:
@@ -131,9 +125,3 @@ def _store(settings: Settings) -> str:
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
     return f"{state.raw_readings} readings, {state.judged_readings} of them judged"
-
-
-def _broker(settings: Settings) -> str:
-    endpoint = broker_endpoint(settings)
-    require_reachable(endpoint)
-    return f"{endpoint} answers"

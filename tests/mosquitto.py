@@ -23,11 +23,12 @@ def free_address() -> Address:
 
 
 @contextmanager
-def mosquitto_running(program: str, folder: Path, settings: str, *ports: int) -> Iterator[Path]:
-    """Run a broker until the block ends; it is up when it listens on all ports. Gives its log."""
+def mosquitto_running(
+    program: str, folder: Path, settings: str, *ports: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a broker until the block ends; it is up when it listens on all ports."""
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "mosquitto.conf", folder / "mosquitto.log"
-    config.write_text(settings)
     # started by root it would become another user, who may not read the folder
     user = "user root\n" if folder.owner() == "root" else ""
     config.write_text(user + settings)
@@ -35,7 +36,7 @@ def mosquitto_running(program: str, folder: Path, settings: str, *ports: int) ->
         try:
             for port in ports:
                 _wait_for(one, port, log)
-            yield log
+            yield one
         finally:
             one.terminate()
             one.wait(DOWN_WITHIN_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import select
 import socket
 import ssl
@@ -100,7 +101,8 @@ def connect(
 
 def require_reachable(broker: Address | Endpoint, *, timeout_s: float = REACH_S) -> None:
     """Connect as a client would and leave again; UnreachableError if that does not work."""
-    endpoint, session = endpoint_of(broker), Session("")
+    endpoint = endpoint_of(broker)
+    session = Session(f"gainline-check-{secrets.token_hex(3)}")  # some brokers want a name
     answers: list[ReasonCode] = []
     client = new_client(endpoint, session, Client)
     client.connect_timeout = timeout_s

@@ -86,6 +86,8 @@ def test_the_doctor_looks_at_everything_and_names_what_is_bad(tmp_path: Path) ->
         )
         findings = {finding.subject: finding for finding in doctor.examine(settings)}
         assert all(finding.is_good for finding in findings.values()), findings
+        assert {"broker's topics", "broker's queue"} < findings.keys()
+        assert all(str(finding)[:4] in ("ok  ", "warn") for finding in findings.values())
     findings = {finding.subject: finding for finding in doctor.examine(settings)}
     bad = [subject for subject, finding in findings.items() if not finding.is_good]
     assert bad == ["broker"]
