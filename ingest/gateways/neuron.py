@@ -36,7 +36,7 @@ def read(document: object, context: Context) -> Decoded | None:
         points.add(f"{source}{name}", sent, stamp)
     for name, code in _items_of(document, "errors"):
         points.add(f"{source}{name}", None, stamp, of_error(code))
-    for tag in document.get("tags") or ():
+    for tag in _tags_of(document):
         _add_tag(tag, source, stamp, points)
     return points.decoded()
 
@@ -72,6 +72,15 @@ def _items_of(document: dict[str, Any], field: str) -> list[tuple[str, Any]]:
     if type(sent) is not dict:
         raise PayloadError("wrong_shape", f"the field {field} is no object")
     return list(sent.items())
+
+
+def _tags_of(document: dict[str, Any]) -> list[Any]:
+    tags = document.get("tags")
+    if tags is None:
+        return []
+    if type(tags) is not list:
+        raise PayloadError("wrong_shape", "the field tags is no list")
+    return tags
 
 
 def _add_tag(tag: object, source: str, stamp: Stamp, points: Points) -> None:
