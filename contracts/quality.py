@@ -14,6 +14,8 @@ class Quality(IntEnum):
 class Reason(IntFlag):
     """Why a quality is not GOOD. A reading may have several; stored as the sum of the bits.
 
+    TIME may stand beside GOOD: a reading without a time is used, as of its arrival.
+
     A bit never changes its meaning: the bits are in every segment of every lake.
     """
 
@@ -33,7 +35,7 @@ class Reason(IntFlag):
     COUNTER = 1 << 13  # a counter that ran backwards
     STATE = 1 << 14  # an unknown or chattering state
     SOURCE = 1 << 15  # the source itself says it is not good
-    TIME = 1 << 16  # the source's time is unset, implausible or ambiguous
+    TIME = 1 << 16  # the source's time is missing, unset, implausible or ambiguous
     NEIGHBOUR = 1 << 17  # contradicts a redundant sensor
 
 

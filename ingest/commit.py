@@ -12,6 +12,7 @@ from ingest.identity import level_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
 from ingest.sparkplug.host import PREFIX, Outcome
+from ingest.timeliness import with_time_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -164,7 +165,7 @@ class _Draft:
         self._memory.forget()
         changes = self._memory.changes
         return RawCommit(
-            readings=RawBatch(self.rows.table(first_arrival)),
+            readings=RawBatch(with_time_reasons(self.rows.table(first_arrival))),
             dead_letters=tuple(self._dead),
             ledger=self._ledger.entries(),
             until_position=until_position,
