@@ -30,7 +30,7 @@ class Limits:
 
     payload_bytes: int = 1 << 20
     depth: int = 32  # levels of nesting
-    fields: int = 1_000  # names in one message: each may become a tag
+    fields: int = 1_000  # different names in one message: each may become a tag
     string_bytes: int = 4_096
     tag_bytes: int = 1_024  # topic and names; four times what AWS IoT Core takes as a topic
     # of one message: a MiB of ones would make half a million rows that repeat a long tag
