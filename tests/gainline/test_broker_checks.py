@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.endpoint import Endpoint
-from contracts.errors import UnreachableError
+from contracts.errors import ConfigError, UnreachableError
 from contracts.message import Address
 from gainline.broker_checks import broker_findings, granted
 from gainline.config import BrokerSection, Settings
@@ -22,6 +22,7 @@ from ingest.journal import Journal
 from ingest.mqtt.examination import Keeping, keeping, not_granted
 from ingest.mqtt.publisher import Publisher
 from ingest.mqtt.receiver import Receiver
+from tests.authority import Authority
 from tests.end_to_end.pipeline import wait_for
 from tests.mosquitto import free_address, mosquitto_running
 
@@ -112,6 +113,43 @@ def test_nothing_of_the_doctor_stays_in_the_broker(mosquitto: str, tmp_path: Pat
     with broker(mosquitto, tmp_path, data) as settings:
         assert keeping(broker_endpoint(settings)) == Keeping(1100, 1000, is_resumed=True)
     assert b"gainline-doctor" not in (tmp_path / "mosquitto.db").read_bytes()
+
+
+def test_with_the_rules_in_the_docs_a_gateway_writes_below_its_own_name_alone(
+    mosquitto: str, authority: Authority, tmp_path: Path, repository: Path
+) -> None:
+    page = (repository / "docs" / "brokers.md").read_text()
+    lines, rules = (block.split("\n```")[0] for block in page.split("```conf\n")[1:])
+    (tmp_path / "acl").write_text(rules + "\n")
+    (tmp_path / "ca.pem").write_text(Path(authority.ca).read_text())
+    for path, text in zip(("broker.pem", "broker.key"), authority.signed("broker"), strict=True):
+        (tmp_path / path).write_text(Path(text).read_text())
+    port = free_address().port
+    lines = lines.replace("listener 8883", f"max_queued_messages 0\nlistener {port} 127.0.0.1")
+    lines = lines.replace("/etc/mosquitto/", f"{tmp_path}/")
+
+    def entering(name: str) -> Settings:
+        cert, key = authority.signed(name)
+        section = BrokerSection(
+            url=f"mqtts://127.0.0.1:{port}",
+            version="5",
+            topics=("site/#",),
+            ca_file=authority.ca,
+            cert_file=cert,
+            key_file=key,
+        )
+        return Settings(broker=section)
+
+    with mosquitto_running(mosquitto, tmp_path, lines + "\n", port):
+        found = by_subject(entering("gainline"))
+        assert all(one.is_good and not one.is_doubtful for one in found.values()), found
+        with Publisher(broker_endpoint(entering("gw1")), client_id="gw1") as gateway:
+            gateway.publish("site/gw1/line/machine/temperature", b"1")
+            gateway.drain(5)
+            gateway.publish("site/gw2/line/machine/temperature", b"1")
+            with pytest.raises(ConfigError, match=r"'site/gw2/.*Not authorized"):
+                gateway.drain(5)
+        assert keeping(broker_endpoint(entering("gw1"))) is None
 
 
 def test_a_filter_that_is_not_granted_is_named(mosquitto: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.errors import ConfigError
 from gainline import doctor
@@ -92,3 +93,17 @@ def test_the_doctor_looks_at_everything_and_names_what_is_bad(tmp_path: Path) ->
     bad = [subject for subject, finding in findings.items() if not finding.is_good]
     assert bad == ["broker"]
     assert str(address) in findings["broker"].words
+
+
+def test_a_service_that_does_not_connect_needs_no_secret() -> None:
+    settings = Settings(broker=BrokerSection(username="me", password_file="/no/file"))
+    doctor.refuse_start(settings, None, connects=False)
+    with pytest.raises(ConfigError, match=r"broker\.password_file"):
+        doctor.refuse_start(settings, None, connects=True)
+
+
+def test_what_is_doubtful_about_the_broker_is_in_the_log() -> None:
+    settings = Settings(broker=BrokerSection(url="mqtt://elsewhere.example"))
+    with capture_logs() as logs:
+        doctor.refuse_start(settings, None, connects=True)
+    assert ["unencrypted" in entry["what"] for entry in logs] == [True]

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from contracts.endpoint import Endpoint
 from contracts.errors import ConfigError, TransientError, UnreachableError
 from contracts.message import Address
+from gainline.cli import run
 from gainline.config import BrokerSection, Settings
 from gainline.connection import broker_endpoint
 from ingest.journal import Journal
@@ -244,3 +245,27 @@ def test_a_broker_that_goes_away_is_named_with_the_cause(mosquitto: str, tmp_pat
         Publisher(endpoint, client_id="p", give_up_s=1) as publisher,
     ):
         publisher.publish("a", b"1" * 3000)
+
+
+def test_the_live_check_ends_with_4_and_no_command_shows_the_password(
+    plant: Plant,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config, store = tmp_path / "gainline.toml", tmp_path / "store"
+    url, topics = plant.sections["mqtt"]["url"], 'topics = ["plant/#"]'
+    config.write_text(f'[broker]\nurl = "{url}"\nusername = "gainline"\n{topics}\n')
+    said, codes = "", []
+    for password in ("secret of gainline", "another secret"):
+        monkeypatch.setenv("GAINLINE__BROKER__PASSWORD", password)
+        for words in (
+            ["check-config", "--live", "--config", str(config)],
+            ["doctor", "--config", str(config), "--store", str(store)],
+        ):
+            codes.append(run(words))
+            said += "".join(capfd.readouterr())
+    assert codes == [0, 0, 4, 1]
+    assert "lets user 'gainline' in" in said
+    assert "refuses user 'gainline' (Not authorized): check broker.username" in said
+    assert "secret" not in said
