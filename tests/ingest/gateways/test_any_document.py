@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decode import decode
@@ -53,6 +53,7 @@ def documents(names: list[str]) -> st.SearchStrategy[object]:
 
 
 @pytest.mark.parametrize("family", NAMES)
+@settings(deadline=None)  # the first call imports
 @given(data=st.data())
 def test_a_document_of_a_family_is_read_or_refused(family: str, data: st.DataObject) -> None:
     document = data.draw(documents(NAMES[family]))

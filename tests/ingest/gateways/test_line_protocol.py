@@ -1,7 +1,7 @@
 import string
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.readings import Decoded, Limits, Refusal, Rules
@@ -136,6 +136,7 @@ tokens = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # some texts are long
 @given(st.lists(tokens, max_size=30).map("".join) | st.text(string.printable))
 @example("m " + 'a="' * 10_000)
 @example("m" + "\\" * 100_001)
