@@ -25,6 +25,7 @@ from ingest.blocks import (
     FILE_HEADER_BYTES,
     MARK_BYTES,
     MESSAGE_HEADER_BYTES,
+    ONE_BY_ONE,
     BlockHeader,
     FileHeader,
     Received,
@@ -228,6 +229,7 @@ class _File:
         if (
             header is None
             or header.position != self.position
+            or header.kind != ONE_BY_ONE
             or header.body_bytes > min(self._size - body_at, BLOCK_BYTES_MAX)
         ):
             raise self._torn()
@@ -248,10 +250,9 @@ def _encoded(messages: Iterable[Received]) -> Iterator[bytes]:
     mark, position = os.urandom(MARK_BYTES), 0
     yield encode_file_header(FileHeader(mark, position))
     for block in _blocks(messages):
-        body = encode_body(block)
-        yield encode_block(body, mark=mark, position=position, message_count=len(block))
+        yield encode_block(encode_body(block), mark=mark, position=position)
         position += len(block)
-    yield encode_block(b"", mark=mark, position=position, message_count=0)
+    yield encode_block(encode_body([]), mark=mark, position=position)
 
 
 def _blocks(messages: Iterable[Received]) -> Iterator[list[Received]]:

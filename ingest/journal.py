@@ -22,7 +22,15 @@ from contracts.errors import (
     GainlineError,
     TransientError,
 )
-from ingest.blocks import FILE_HEADER_BYTES, MESSAGE_HEADER_BYTES, Received, encode_body
+from ingest.blocks import (
+    FILE_HEADER_BYTES,
+    MESSAGE_HEADER_BYTES,
+    Body,
+    Chunk,
+    Received,
+    encode_body,
+    encode_frames,
+)
 from ingest.journal_file import (
     Reader,
     Segment,
@@ -40,7 +48,7 @@ if TYPE_CHECKING:
 
     from contracts.message import Message
 
-__all__ = ["Journal", "Received"]
+__all__ = ["Chunk", "Journal", "Received"]
 
 # One fsync of size and name per 16 MiB is nothing; opening reads at most one file of this size,
 # and trimming frees the disk in steps of it.
@@ -153,26 +161,31 @@ class Journal:
         call works once there is space. Any other GainlineError means that the disk failed or the
         block can never fit: acknowledge nothing and restart.
         """
+        return self._append(encode_body(messages))
+
+    def append_frames(self, chunks: Sequence[Chunk], protocol: int) -> int:
+        """Add PUBLISH frames of one version of MQTT as they came; else as `append`."""
+        return self._append(encode_frames(chunks, protocol))
+
+    def _append(self, body: Body) -> int:
         with self._appending:
             if self._broken:
                 raise GainlineError(self._broken)
-            if not messages:
-                return self._end
             try:
-                self._append(messages)
+                if body.message_count:
+                    self._write(body)
             except OSError as error:
                 raise self._failure(error) from error
             return self._end
 
-    def _append(self, messages: Sequence[Received]) -> None:
-        body = encode_body(messages)
+    def _write(self, body: Body) -> None:
         writer = self._writer
         if writer is None or not writer.has_room_for(body):
             writer = self._next_writer(body)
-        writer.write(body, position=self._end, message_count=len(messages))
+        writer.write(body, position=self._end)
         self._sync(writer)
         with self._guard:
-            self._end += len(messages)
+            self._end += body.message_count
             self._used_bytes = writer.used_bytes
 
     def _sync(self, writer: Writer) -> None:
@@ -182,11 +195,11 @@ class Journal:
             # What the kernel could not write it may have dropped: trying again would lie.
             raise self._broken_by(error) from error
 
-    def _next_writer(self, body: bytes) -> Writer:
+    def _next_writer(self, body: Body) -> Writer:
         needed_bytes = max(self._segment_bytes, Writer.bytes_for(body))
         if needed_bytes > self._limit_bytes // 2:
             raise ConfigError(
-                f"a block of {len(body)} bytes cannot fit the journal:"
+                f"a block of {len(body.data)} bytes cannot fit the journal:"
                 f" raise its limit of {self._limit_bytes} bytes to at least {2 * needed_bytes}"
             )
         if self.byte_count + needed_bytes > self._limit_bytes:
@@ -248,11 +261,16 @@ class Journal:
             at = bisect_right(segments, position, key=lambda segment: segment.position) - 1
             is_last = at == len(segments) - 1
             until_bytes = used_bytes if is_last else segments[at].disk_bytes
-            for message in self._reader_of(segments[at], position).block(position, until_bytes):
-                limit_bytes -= MESSAGE_HEADER_BYTES + len(message.topic) + len(message.payload)
-                if messages and limit_bytes < 0:
-                    return messages
-                messages.append(message)
+            reader = self._reader_of(segments[at], position)
+            found = reader.block(position, until_bytes)
+            if reader.block_bytes > limit_bytes:
+                fitting, limit_bytes = _fitting(found, limit_bytes)
+                messages += found[: max(fitting, 0 if messages else 1)]
+                if fitting < len(found):
+                    break
+            else:
+                limit_bytes -= reader.block_bytes
+                messages += found
             position = messages[-1].position + 1
         return messages
 
@@ -306,6 +324,16 @@ class Journal:
         self.close()
 
 
+def _fitting(messages: list[Message], limit_bytes: int) -> tuple[int, int]:
+    """Count the messages that fit; give that, and what they leave of the limit."""
+    for count, message in enumerate(messages):
+        size = MESSAGE_HEADER_BYTES + len(message.topic) + len(message.payload)
+        if size > limit_bytes:
+            return count, limit_bytes
+        limit_bytes -= size
+    return len(messages), limit_bytes
+
+
 def _locked(folder: Path) -> int:
     """Make the folder if need be and hold its lock file; the kernel frees it with the process."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -327,7 +355,7 @@ def _sign(fd: int) -> None:
     # only for the message above: on a full disk the lock does without
     with suppress(OSError):
         os.ftruncate(fd, 0)
-        write_at(fd, str(os.getpid()).encode(), 0)
+        write_at(fd, 0, str(os.getpid()).encode())
 
 
 def _not_opened(folder: Path, error: OSError) -> GainlineError:

@@ -12,13 +12,15 @@ from contracts.errors import DataError
 from ingest.blocks import (
     BLOCK_HEADER_BYTES,
     FILE_HEADER_BYTES,
+    KINDS,
     MARK_BYTES,
     BlockHeader,
+    Body,
     FileHeader,
     decode_block_header,
     decode_body,
     decode_file_header,
-    encode_block,
+    encode_block_header,
     encode_file_header,
     is_whole,
 )
@@ -66,7 +68,7 @@ class Writer:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             os.posix_fallocate(fd, 0, size_bytes)
-            write_at(fd, encode_file_header(FileHeader(mark, position)), 0)
+            write_at(fd, 0, encode_file_header(FileHeader(mark, position)))
             os.fsync(fd)
             fsync_folder(folder)
         except OSError:
@@ -77,19 +79,19 @@ class Writer:
         return cls(path, fd, mark, size_bytes)
 
     @staticmethod
-    def bytes_for(body: bytes) -> int:
+    def bytes_for(body: Body) -> int:
         """Size of a file that holds one block with this body."""
-        return FILE_HEADER_BYTES + BLOCK_HEADER_BYTES + len(body)
+        return FILE_HEADER_BYTES + BLOCK_HEADER_BYTES + len(body.data)
 
-    def has_room_for(self, body: bytes) -> bool:
+    def has_room_for(self, body: Body) -> bool:
         """Say whether a block with this body fits."""
-        return self.used_bytes + BLOCK_HEADER_BYTES + len(body) <= self._size_bytes
+        return self.used_bytes + BLOCK_HEADER_BYTES + len(body.data) <= self._size_bytes
 
-    def write(self, body: bytes, *, position: int, message_count: int) -> None:
+    def write(self, body: Body, *, position: int) -> None:
         """Add a block; not durable yet. If it fails, the next write covers what it left."""
-        block = encode_block(body, mark=self._mark, position=position, message_count=message_count)
-        write_at(self.fd, block, self.used_bytes)
-        self.used_bytes += len(block)
+        head = encode_block_header(body, mark=self._mark, position=position)
+        write_at(self.fd, self.used_bytes, head, body.data)
+        self.used_bytes += len(head) + len(body.data)
 
     def seal(self) -> int:
         """Cut the file to what it holds, close it and return its size."""
@@ -117,9 +119,13 @@ class Reader:
             self.close()
             raise _corrupt(segment.path, 0, segment.position)
         self._mark = header.mark
+        self.block_bytes = 0  # of the last block read
+        self._messages: list[Message] = []  # of it: a reader may take it in parts
 
     def block(self, position: int, until_bytes: int) -> list[Message]:
         """Messages of the block that holds `position`, from there on; never past `until_bytes`."""
+        if self._messages and self._messages[0].position <= position <= self._messages[-1].position:
+            return self._messages[position - self._messages[0].position :]
         while True:
             header = self._header(until_bytes)
             if position < header.end:
@@ -129,7 +135,12 @@ class Reader:
         body = os.pread(self._fd, header.body_bytes, self._offset + BLOCK_HEADER_BYTES)
         if not is_whole(header, body, mark=self._mark):
             raise _corrupt(self.path, self._offset, self.position)
-        return decode_body(header, body)[position - header.position :]
+        if header.kind not in KINDS:
+            raise DataError(
+                f"the journal file {self.path} was written by a newer gainline: use that one"
+            )
+        self._messages, self.block_bytes = decode_body(header, body), header.body_bytes
+        return self._messages[position - header.position :]
 
     def _header(self, until_bytes: int) -> BlockHeader:
         data = os.pread(self._fd, BLOCK_HEADER_BYTES, self._offset)
@@ -220,12 +231,16 @@ def _is_zero(data: bytes, offset: int) -> bool:
     return data.count(0, offset) == max(len(data) - offset, 0)
 
 
-def write_at(fd: int, data: bytes, offset: int) -> None:
-    """Write all of the data."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view, offset = view[written:], offset + written
+def write_at(fd: int, offset: int, *parts: bytes) -> None:
+    """Write all of the parts, one after the other."""
+    views = [memoryview(part) for part in parts if part]
+    while views:
+        written = os.pwritev(fd, views, offset)
+        offset += written
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if views:
+            views[0] = views[0][written:]
 
 
 def fsync_folder(folder: Path) -> None:
