@@ -53,7 +53,7 @@ def documents(names: list[str]) -> st.SearchStrategy[object]:
 
 
 @pytest.mark.parametrize("family", NAMES)
-@settings(deadline=None)  # the first call imports
+@settings(deadline=None, max_examples=50)  # the first call imports
 @given(data=st.data())
 def test_a_document_of_a_family_is_read_or_refused(family: str, data: st.DataObject) -> None:
     document = data.draw(documents(NAMES[family]))
