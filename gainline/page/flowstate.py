@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from contracts.batches import LedgerEntry
 from contracts.errors import GainlineError
+from gainline.ingest_state import IngestState, told
 from store.query import fetch
 
 COUNTS_SQL = """
@@ -24,14 +25,18 @@ _, *OUTCOMES = LedgerEntry._fields
 
 @dataclass(frozen=True)
 class FlowState:
-    """How many readings are stored and judged, and when the last one was received."""
+    """How many readings are stored and judged, when the last one was received, how ingest is."""
 
     raw_readings: int
     judged_readings: int
     last_received_time: datetime | None
+    ingest: IngestState | None = None  # None: it has said nothing
 
     def why_not_ready(self, now: datetime, *, stale_after_s: float) -> str | None:
         """Say in words why data does not flow, or None when it does."""
+        complaint = self.ingest.complaint if self.ingest else None
+        if complaint is not None:
+            return complaint
         if self.last_received_time is None:
             return "nothing has been received yet"
         silent = now - self.last_received_time
@@ -44,7 +49,7 @@ def flow_state(store: Path) -> FlowState:
     """Read the state of a store. Raises GainlineError where there is none."""
     (counts,) = fetch(store, COUNTS_SQL).to_pylist()
     (newest,) = fetch(store, LAST_SQL, [counts["next_arrival"] - 1]).to_pylist()
-    return FlowState(counts["raw_readings"], counts["judged_readings"], newest["last"])
+    return FlowState(counts["raw_readings"], counts["judged_readings"], newest["last"], told(store))
 
 
 class FlowCollector(Collector):
@@ -77,6 +82,8 @@ class FlowCollector(Collector):
                 "When the newest reading was received, seconds since 1970",
                 state.last_received_time.timestamp(),
             )
+        if state.ingest is not None:
+            yield from _of_ingest(state.ingest)
         messages = GaugeMetricFamily(
             "gainline_messages",
             "Messages by gateway and what became of them",
@@ -86,3 +93,19 @@ class FlowCollector(Collector):
             for outcome in OUTCOMES:
                 messages.add_metric([row["gateway"], outcome], row[outcome])
         yield messages
+
+
+def _of_ingest(state: IngestState) -> Iterator[GaugeMetricFamily]:
+    for name, words, value in (
+        ("connected", "1 if every reader is subscribed at the broker", state.is_connected),
+        (
+            "waiting_for_space",
+            "1 if the journal is full, or its disk, and nothing is read",
+            state.is_waiting_for_space,
+        ),
+        ("received_messages", "Messages in the journal since the start", state.received_count),
+        ("journal_bytes", "What the journal takes of the disk", state.journal_bytes),
+        ("journal_limit_bytes", "What it may take", state.journal_limit_bytes),
+        ("told_timestamp_seconds", "When ingest said so, seconds since 1970", state.told_at_s),
+    ):
+        yield GaugeMetricFamily(f"gainline_ingest_{name}", words, value)

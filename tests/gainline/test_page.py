@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gainline import services
 from gainline.config import PageSection, Settings, StoreSection
+from gainline.ingest_state import IngestState, tell, told
 from gainline.page.flowstate import FlowState, flow_state
 from store.lake import Lake
 from tests.end_to_end.pipeline import free_port, get, wait_for
@@ -27,6 +31,45 @@ Ask = Callable[[str], tuple[int, str]]
 )
 def test_silence_is_not_ready(last: datetime | None, why: str | None) -> None:
     assert FlowState(1, 1, last).why_not_ready(NOW, stale_after_s=300.0) == why
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"told_at_s": 0.0}, "ingest does not run"),
+        ({"is_waiting_for_space": True}, "the journal is full"),
+        ({"is_connected": False}, "the broker cannot be reached"),
+        ({}, None),
+    ],
+)
+def test_what_ingest_complains_of_is_not_ready(
+    tmp_path: Path, change: dict[str, Any], why: str | None
+) -> None:
+    Lake.open(tmp_path, writer="ingest").close()
+    tell(tmp_path, replace(well(), **change))
+    state = replace(flow_state(tmp_path), last_received_time=NOW)
+    found = state.why_not_ready(NOW, stale_after_s=300.0)
+    assert found is None if why is None else str(found).startswith(why)
+
+
+def well() -> IngestState:
+    return IngestState(
+        told_at_s=time.time(),
+        is_connected=True,
+        is_waiting_for_space=False,
+        received_count=7,
+        journal_bytes=1 << 24,
+        journal_limit_bytes=1 << 31,
+    )
+
+
+def test_a_state_is_told_in_place_and_a_broken_one_is_none(tmp_path: Path) -> None:
+    assert told(tmp_path) is None
+    for count in (10**9, 3):
+        tell(tmp_path, replace(well(), received_count=count))
+        assert getattr(told(tmp_path), "received_count", None) == count
+    (tmp_path / "ingest.state").write_bytes(b"{")
+    assert told(tmp_path) is None
 
 
 def test_an_empty_store_has_received_nothing(tmp_path: Path) -> None:
