@@ -44,6 +44,7 @@ class Tag:
     # topic and names, where they are not the tag: a Sparkplug topic has a verb, its tag has not
     path: str | None = None
     edited: frozenset[str] = frozenset()  # which of EDITABLE were set by hand
+    gateway: str | None = None  # that sent it first, None if it did not name itself
 
     def words(self) -> dict[str, str | None]:
         """Give what is said of the tag, under the names of EDITABLE."""

@@ -140,6 +140,7 @@ class Lake:
                 Addition(tables.DEAD_LETTER_REPLAYS, _replays(commit, datetime.now(UTC))),
                 Addition(tables.HANDED_OVER, _handed_over(commit)),
                 Addition(tables.LEDGER_ENTRIES, _ledger_entries(commit)),
+                Addition(tables.GAP_ENTRIES, _gap_entries(commit)),
                 Addition(tables.TAG_ENTRIES, self._tag_entries(new_tags)),
             ],
             counts,
@@ -338,6 +339,10 @@ def _handed_over(commit: RawCommit) -> pa.Table:
 
 def _ledger_entries(commit: RawCommit) -> pa.Table:
     return _table(tables.LEDGER_ENTRIES, zip(*commit.ledger, strict=True), len(commit.ledger))
+
+
+def _gap_entries(commit: RawCommit) -> pa.Table:
+    return _table(tables.GAP_ENTRIES, zip(*commit.gaps, strict=True), len(commit.gaps))
 
 
 def _table(table: tables.Table, columns: Iterable[Sequence[Any]], count: int) -> pa.Table:

@@ -28,9 +28,21 @@ MERGE_FROM = 16
 KEEP_SNAPSHOTS = timedelta(hours=1)
 # Longer than any commit: a file that no snapshot names may belong to one that is under way.
 KEEP_ORPHANS = timedelta(days=1)
-# The ledger is summed up when it has so many entries: a few minutes of a busy ingest.
-FOLD_LEDGER_FROM = 1_000
+# Ledger and gaps are summed up when they have so many entries: a few minutes of a busy ingest.
+FOLD_FROM = 1_000
 
+# More than store.commit.INLINED_ROWS gateways write a segment of the ledger at each commit.
+_MERGEABLE = (
+    tables.RAW_READINGS,
+    tables.CLEAN_READINGS,
+    tables.LEDGER_ENTRIES,
+    tables.GAP_ENTRIES,
+)
+_GAPS = "SELECT * REPLACE (CAST(sum(change) AS INTEGER) AS change) FROM house.gap_entries"
+_FOLDED = (
+    (tables.LEDGER_ENTRIES, "SELECT * FROM main.ledger"),
+    (tables.GAP_ENTRIES, f"{_GAPS} GROUP BY ALL HAVING sum(change) <> 0"),
+)
 # What DuckLake's own files are called.
 _MERGED = "ducklake-"
 
@@ -72,11 +84,12 @@ class _Round:
 
     def run(self, now: datetime) -> Maintenance:
         merged = 0
-        for table in (tables.RAW_READINGS, tables.CLEAN_READINGS):
+        for table in _MERGEABLE:
             merged += self._merge(table)
             # also after a round that a crash cut short between the merge and its notes
             self._note_merged(table)
-        self._fold_ledger()
+        for folded, sums_sql in _FOLDED:
+            self._fold(folded, sums_sql)
         expired = self._expire(now - KEEP_SNAPSHOTS)
         self._purge_versions()
         removed = self._remove_merged(now - KEEP_SNAPSHOTS)
@@ -131,18 +144,19 @@ class _Round:
         (rows,) = self._one("SELECT num_rows FROM parquet_file_metadata(?)", [str(path)])
         return describe(path, row_count=rows)
 
-    def _fold_ledger(self) -> None:
-        (count,) = self._one("SELECT count(*) FROM house.ledger_entries")
+    def _fold(self, table: tables.Table, sums_sql: str) -> None:
+        """Put sums in the place of the many rows of a table that is only ever summed up."""
+        (count,) = self._one(f"SELECT count(*) FROM {table.path}")
         # from a segment DuckLake would delete by a file that nobody syncs
-        if count < FOLD_LEDGER_FROM or self._listed(tables.LEDGER_ENTRIES):
+        if count < FOLD_FROM or self._listed(table):
             return
+        places = ", ".join("?" for _ in table.columns)
 
         def work() -> None:
-            sums = self._connection.execute("SELECT * FROM main.ledger").fetchall()
-            self._connection.execute("DELETE FROM house.ledger_entries")
-            self._connection.executemany(
-                "INSERT INTO house.ledger_entries VALUES (?, ?, ?, ?, ?)", sums
-            )
+            sums = self._connection.execute(sums_sql).fetchall()
+            self._connection.execute(f"DELETE FROM {table.path}")
+            if sums:
+                self._connection.executemany(f"INSERT INTO {table.path} VALUES ({places})", sums)
 
         self._committer.transact(work)
 

@@ -110,6 +110,22 @@ LEDGER_ENTRIES = Table(
     ),
 )
 
+# Append only; the view `gaps` shows the ranges whose changes sum up to more than 0: see
+# contracts.batches.GapChange.
+GAP_ENTRIES = Table(
+    "house",
+    "gap_entries",
+    pa.schema(
+        [
+            _needed("gateway", pa.string()),
+            _needed("epoch", pa.string()),
+            _needed("first_seq", pa.int64()),
+            _needed("last_seq", pa.int64()),
+            _needed("change", pa.int32()),
+        ]
+    ),
+)
+
 # Append only; the view `tags` shows the entry of the highest revision of each tag.
 TAG_ENTRIES = Table(
     "house",
@@ -127,6 +143,7 @@ TAG_ENTRIES = Table(
             _needed("kind", pa.string()),
             pa.field("path", pa.string()),  # what its place was read from; null: the tag
             pa.field("edited", pa.string()),  # the columns that were set by hand, with blanks
+            pa.field("gateway", pa.string()),  # that sent it first
         ]
     ),
 )
@@ -184,6 +201,7 @@ TABLES = (
     DEAD_LETTER_REPLAYS,
     HANDED_OVER,
     LEDGER_ENTRIES,
+    GAP_ENTRIES,
     TAG_ENTRIES,
     SEGMENTS,
     REPORT_SLOTS,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # The last entry of each tag.
 _NEWEST = (
-    "SELECT tag, site, area, line, machine, metric, unit, kind, path, edited"
+    "SELECT tag, site, area, line, machine, metric, unit, kind, path, edited,"
+    " gateway"
     " FROM house.tag_entries"
     " QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1"
 )
@@ -26,8 +27,10 @@ def known_tags(connection: duckdb.DuckDBPyConnection) -> dict[str, Tag]:
     """Read the catalogue: of each tag what was said last."""
     found = connection.execute(_NEWEST).fetchall()
     return {
-        tag: Tag(tag, Place(*place), unit, Kind(kind), path, frozenset((edited or "").split()))
-        for tag, *place, unit, kind, path, edited in found
+        tag: Tag(
+            tag, Place(*place), unit, Kind(kind), path, frozenset((edited or "").split()), gateway
+        )
+        for tag, *place, unit, kind, path, edited, gateway in found
     }
 
 
@@ -65,4 +68,5 @@ def _row(revision: int, tag: Tag) -> dict[str, object]:
         "kind": str(tag.kind),
         "path": tag.path,
         "edited": " ".join(sorted(tag.edited)) or None,
+        "gateway": tag.gateway,
     }

@@ -12,7 +12,8 @@ SELECT
     metric,   -- what is measured
     unit,     -- of the values; null: not known
     kind,     -- gauge, counter, state, waveform
-    edited    -- the columns that were set by hand, with blanks between; null: none
+    edited,   -- the columns that were set by hand, with blanks between; null: none
+    gateway   -- that sent it first; null: it did not name itself
 FROM house.tag_entries
 QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1;
 
@@ -100,6 +101,19 @@ SELECT
 FROM house.ledger_entries
 GROUP BY gateway;
 
+-- Counts of one gateway in one epoch that never came, each range as one row: they lie below the
+-- highest count that came.
+CREATE OR REPLACE VIEW main.gaps AS
+SELECT
+    gateway,
+    epoch,
+    first_seq,  -- the first that is missing
+    last_seq,   -- the last
+    last_seq - first_seq + 1 AS count
+FROM house.gap_entries
+GROUP BY gateway, epoch, first_seq, last_seq
+HAVING sum(change) > 0;
+
 -- One message that could not be read.
 CREATE OR REPLACE VIEW main.dead_letters AS
 SELECT
@@ -117,4 +131,5 @@ COMMENT ON VIEW main.latest IS 'the newest reading of each tag';
 COMMENT ON VIEW main.minute IS 'count, mean, min, max, last, good_share of a tag in a minute';
 COMMENT ON VIEW main.hour IS 'count, mean, min, max, last, good_share of a tag in an hour';
 COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
+COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read'

@@ -12,7 +12,7 @@ PLAIN = Tag("a/b", Place(site="a", metric="b"), None, Kind.GAUGE)
 
 def test_all_that_is_known_of_a_tag_comes_back(lake: Lake) -> None:
     place = Place("s", "a", "l", "m", "x/y")
-    tags = [PLAIN, Tag("t", place, "°C", Kind.STATE, "spBv1.0/t", frozenset(EDITABLE))]
+    tags = [PLAIN, Tag("t", place, "°C", Kind.STATE, "spBv1.0/t", frozenset(EDITABLE), "gw")]
     lake.commit_raw(raw_commit(0, 1, position=1), new_tags=tags)
     assert lake.known_tags() == {tag.tag: tag for tag in tags}
 

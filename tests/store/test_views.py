@@ -20,10 +20,11 @@ ROLLUP = "count, mean, min, max, last, good_share"
 PROMISED = {
     "readings": READINGS,
     "latest": READINGS,
-    "tags": "tag, site, area, line, machine, metric, unit, kind, edited",
+    "tags": "tag, site, area, line, machine, metric, unit, kind, edited, gateway",
     "minute": f"tag, minute, {ROLLUP}",
     "hour": f"tag, hour, {ROLLUP}",
     "ledger": "gateway, received, stored, duplicate, dead_letter",
+    "gaps": "gateway, epoch, first_seq, last_seq, count",
     "dead_letters": "topic, payload, reason, received_time, gateway, replayed",
     "raw.readings": ", ".join(RAW_SCHEMA.names),
     "clean.readings": ", ".join(CLEAN_SCHEMA.names),
