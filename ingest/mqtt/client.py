@@ -99,6 +99,12 @@ def connect(
         raise unreachable(endpoint, error) from error
 
 
+def holds_more(client: Client) -> bool:
+    """Tell whether TLS holds bytes that it has decrypted already, of which no poll knows."""
+    sock = client.socket()
+    return sock is not None and hasattr(sock, "pending") and sock.pending() > 0
+
+
 def require_reachable(broker: Address | Endpoint, *, timeout_s: float = REACH_S) -> None:
     """Connect as a client would and leave again; UnreachableError if that does not work."""
     endpoint = endpoint_of(broker)

@@ -20,6 +20,7 @@ from ingest.mqtt.client import (
     TICK_S,
     Session,
     connect,
+    holds_more,
     last_error,
     new_client,
     refusal,
@@ -139,10 +140,11 @@ class Receiver:
         poll = select.poll()
         reading = select.POLLIN if self._has_room() else 0
         poll.register(sock, reading | (select.POLLOUT if self._client.want_write() else 0))
-        ready = sum(events for _, events in poll.poll(TICK_S * 1000))
+        is_held = bool(reading) and holds_more(self._client)
+        ready = sum(events for _, events in poll.poll(0 if is_held else TICK_S * 1000))
         if ready & select.POLLOUT:
             self._client.loop_write()
-        if ready & ~select.POLLOUT:
+        if ready & ~select.POLLOUT or is_held:
             poll.modify(sock, select.POLLIN)
             self._drain(poll)
         self._client.loop_misc()
@@ -158,7 +160,7 @@ class Receiver:
                 self._client.socket() is None
                 or not self._has_room()
                 or time.monotonic() >= until_s
-                or not poll.poll(0)
+                or not (holds_more(self._client) or poll.poll(0))
             ):
                 return
 

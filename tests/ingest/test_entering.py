@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -269,3 +271,34 @@ def test_the_live_check_ends_with_4_and_no_command_shows_the_password(
     assert "lets user 'gainline' in" in said
     assert "refuses user 'gainline' (Not authorized): check broker.username" in said
     assert "secret" not in said
+
+
+def test_messages_in_one_record_of_tls_do_not_wait_for_the_next(
+    authority: Authority, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.signed("server"))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Journal.open(tmp_path / "journal", limit_bytes=LIMIT_BYTES) as journal,
+    ):
+        url = f"mqtts://127.0.0.1:{server.getsockname()[1]}"
+        keys = BrokerSection(url=url, ca_file=authority.ca)
+        endpoint = broker_endpoint(Settings(broker=keys))
+        receiver = Receiver(endpoint, topics=["#"], client_id="r", journal=journal)
+        stop = threading.Event()
+        thread = threading.Thread(target=receiver.run, args=(stop,))
+        thread.start()
+        try:
+            with context.wrap_socket(server.accept()[0], server_side=True) as peer:
+                peer.settimeout(10)
+                assert peer.recv(1000)[:1] == b"\x10"
+                peer.sendall(b"\x20\x02\0\0")
+                assert peer.recv(1000)[:1] == b"\x82"
+                peer.sendall(b"\x90\x03\0\x01\x01")
+                peer.sendall(b"".join(b"\x32\x06\0\x01a\0%cx" % mid for mid in range(1, 101)))
+                wait_for(lambda: journal.end == 100, what="all are in the journal", limit_s=10)
+                stop.set()
+        finally:
+            stop.set()
+            thread.join(10)
