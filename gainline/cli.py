@@ -16,6 +16,15 @@ from gainline.ending import (
     leave,
     prepare_streams,
 )
+from gainline.options import (
+    BrokerOption,
+    ConfigOption,
+    FormatOption,
+    JsonFlag,
+    StoreOption,
+    TopicOption,
+)
+from gainline.tag_verbs import tags_app
 
 if TYPE_CHECKING:
     from gainline.config import Settings
@@ -28,25 +37,10 @@ app = typer.Typer(
 )
 dead_letters_app = typer.Typer(no_args_is_help=True)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
+app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
 # A larger gain is a slip of the keyboard.
 GAIN_MAX = 1000
-
-# Paths are readable=False: what cannot be read is found, said and given its exit code by the verb.
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="The TOML file.", readable=False)
-]
-BrokerOption = Annotated[
-    str | None, typer.Option("--broker", help="mqtt://HOST:PORT, mqtts://…, ws://…, wss://…")
-]
-StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of the lake.", readable=False)
-]
-TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-FormatOption = Annotated[
-    Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How to print it.")
-]
 
 
 def main() -> None:

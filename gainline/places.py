@@ -94,4 +94,4 @@ def _has_limits(section: TagSection) -> bool:
 
 def _with_edits(made: Tag, known: Tag) -> Tag:
     said = known.words()
-    return made.saying({word: said[word] for word in known.edited}, edited=known.edited)
+    return known.saying(made.words() | {word: said[word] for word in known.edited})

@@ -1,0 +1,61 @@
+"""The options that several verbs share, and the configuration that comes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from gainline.config import Settings
+
+# Paths are readable=False: what cannot be read is found, said and given its exit code by the verb.
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The TOML file.", readable=False)
+]
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="mqtt://HOST:PORT, mqtts://…, ws://…, wss://…")
+]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of the lake.", readable=False)
+]
+TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FormatOption = Annotated[
+    Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How to print it.")
+]
+
+
+def settings_of(
+    config: Path | None,
+    broker: str | None = None,
+    store: Path | None = None,
+    topics: list[str] | None = None,
+) -> Settings:
+    """Load the configuration; the command line has the last word."""
+    from gainline.config import load, with_options  # noqa: PLC0415  # help does without it
+
+    return with_options(load(config), broker=broker, store=store, topics=topics)
+
+
+def checked_settings(config: Path | None, store: Path | None) -> Settings:
+    """Load the configuration for a command that stores, checked, and set up the log for it."""
+    from gainline.doctor import check_settings  # noqa: PLC0415  # loads what ingest needs
+    from gainline.mistakes import naming_place  # noqa: PLC0415  # the same
+    from gainline.telemetry import set_up_logging  # noqa: PLC0415  # the same
+
+    settings = settings_of(config, store=store)
+    set_up_logging("warning")
+    with naming_place(config):
+        check_settings(settings)
+    return settings
+
+
+def store_folder(config: Path | None, store: Path | None) -> Path:
+    """Give the folder of the store that is asked.
+
+    >>> str(store_folder(None, Path("lake")))
+    'lake'
+    """
+    return Path(settings_of(config, store=store).store.folder)

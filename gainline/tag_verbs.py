@@ -1,0 +1,70 @@
+"""The verbs `tags …`: one thin function each, which imports what it calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gainline.options import ConfigOption, FormatOption, StoreOption, settings_of, store_folder
+
+tags_app = typer.Typer(no_args_is_help=True)
+
+Word = Annotated[str | None, typer.Option(help="An empty text for none.")]
+
+
+@tags_app.command("list")
+def list_tags(
+    store: StoreOption = None, config: ConfigOption = None, form: FormatOption = "table"
+) -> None:
+    """List the tags that the store knows: place, unit, kind, and what was set by hand."""
+    from gainline import tagging
+    from gainline.output import Format
+
+    tagging.list_tags(store_folder(config, store), Format(form))
+
+
+@tags_app.command("set")
+def set_tag(
+    tag: Annotated[str, typer.Argument(help="As `tags list` gives it.")],
+    *,
+    site: Word = None,
+    area: Word = None,
+    line: Word = None,
+    machine: Word = None,
+    metric: Word = None,
+    unit: Word = None,
+    kind: Annotated[
+        Literal["gauge", "counter", "state", "waveform"] | None,
+        typer.Option(help="What its values are."),
+    ] = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_configured: Annotated[
+        bool, typer.Option("--as-configured", help="Forget what was set by hand before.")
+    ] = False,
+) -> None:
+    """Set what is known of a tag; it wins over topics and the configuration."""
+    from gainline import tagging
+
+    given = {"site": site, "area": area, "line": line, "machine": machine}
+    given |= {"metric": metric, "unit": unit, "kind": kind}
+    words = {name: word for name, word in given.items() if word is not None}
+    if not words and not as_configured:
+        raise typer.BadParameter("nothing to set; give --unit, --line or another of the options")
+    settings = settings_of(config, store=store)
+    tagging.set_tag(settings, tag, words, as_configured=as_configured)
+
+
+@tags_app.command("import")
+def import_tags(
+    file: Annotated[Path, typer.Argument(help="CSV, as `tags list` writes it.", readable=False)],
+    store: StoreOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Set what is known of many tags by a table: the cells that differ."""
+    from gainline import tagging
+
+    known, changed = tagging.import_tags(store_folder(config, store), file)
+    typer.echo(f"{changed} of {known} tags changed")
