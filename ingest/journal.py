@@ -202,6 +202,7 @@ class Journal:
                 f"a block of {len(body.data)} bytes cannot fit the journal:"
                 f" raise its limit of {self._limit_bytes} bytes to at least {2 * needed_bytes}"
             )
+        self.forget_removed()
         if self.byte_count + needed_bytes > self._limit_bytes:
             raise TransientError(
                 f"the journal {self._folder} has reached its limit of {self._limit_bytes} bytes:"
@@ -305,6 +306,13 @@ class Journal:
             fsync_folder(self._folder)
             with self._guard:
                 del self._segments[: len(removed)]
+
+    def forget_removed(self) -> None:
+        """Forget the files that another process has trimmed: see ingest/journal_view.py."""
+        with self._guard:
+            last = self._segments[-1:]
+            there = [segment for segment in self._segments[:-1] if segment.path.exists()]
+            self._segments = there + last
 
     def close(self) -> None:
         """Let another process open it. Safe to call twice."""

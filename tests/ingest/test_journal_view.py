@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import DataError
+from contracts.errors import DataError, TransientError
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.journal_view import JournalView
@@ -77,6 +77,18 @@ def test_a_block_that_is_not_whole_yet_is_not_seen(tmp_path: Path) -> None:
     assert len(view.read(0, limit_bytes=EVERYTHING)) == 3
     file.write_bytes(whole)
     assert [one.position for one in view.read(3, limit_bytes=EVERYTHING)] == [3, 4, 5]
+
+
+def test_a_full_journal_goes_on_when_another_process_has_trimmed_it(tmp_path: Path) -> None:
+    view, end = JournalView(tmp_path), 0
+    with journal_in(tmp_path) as journal:
+        with pytest.raises(TransientError, match="has reached its limit"):
+            while True:
+                end = journal.append(some(end, 9))
+        assert len(view.read(0, limit_bytes=EVERYTHING)) == end
+        view.trim(end)
+        assert journal.append(some(end, 9)) == end + 9
+        assert len(view.read(end, limit_bytes=EVERYTHING)) == 9
 
 
 WRITER = """
