@@ -13,10 +13,15 @@ LEDGER_SQL = (
     "SELECT *, received = stored + duplicate + dead_letter AS balances FROM ledger ORDER BY gateway"
 )
 # Of a payload a list shows the beginning; `show` writes all of it.
-DEAD_LETTERS_SQL = (
-    "SELECT position, received_time, gateway, topic, reason, payload[1:60] AS begins"
-    " FROM house.dead_letters ORDER BY position DESC LIMIT 1000"
-)
+DEAD_LETTERS_SQL = """
+SELECT position, received_time, gateway, topic, reason,
+       EXISTS (SELECT 1 FROM house.dead_letter_replays AS p WHERE p.position = d.position)
+           AS replayed,
+       payload[1:60] AS begins
+FROM house.dead_letters AS d
+WHERE ? IS NULL OR split_part(reason, ':', 1) = ?
+ORDER BY position DESC LIMIT 1000
+"""
 
 
 def show_ledger(store: Path, *, in_json: bool) -> bool:
@@ -26,9 +31,9 @@ def show_ledger(store: Path, *, in_json: bool) -> bool:
     return all(row[names.index("balances")] for row in rows)
 
 
-def list_dead_letters(store: Path, form: Format) -> None:
-    """Print the newest dead letters, newest first."""
-    print_answer(store, DEAD_LETTERS_SQL, form)
+def list_dead_letters(store: Path, form: Format, reason: str | None = None) -> None:
+    """Print the newest dead letters, newest first: all, or those with the code of a reason."""
+    print_answer(store, DEAD_LETTERS_SQL, form, (reason, reason))
 
 
 def show_dead_letter(store: Path, position: int) -> None:

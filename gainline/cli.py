@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gainline.dead_letters import dead_letters_app
 from gainline.ending import (
     EXIT_ANSWER_IS_BAD,
     code_of,
@@ -23,6 +24,9 @@ from gainline.options import (
     JsonFlag,
     StoreOption,
     TopicOption,
+    checked_settings,
+    settings_of,
+    store_folder,
 )
 from gainline.tag_verbs import tags_app
 
@@ -35,7 +39,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-dead_letters_app = typer.Typer(no_args_is_help=True)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
@@ -52,18 +55,6 @@ def main() -> None:
 def run(words: list[str]) -> int:
     """Run one command; every mistake becomes one line and an exit code."""
     return code_of(lambda: app(words, prog_name="gainline", standalone_mode=False))
-
-
-def _settings(
-    config: Path | None,
-    broker: str | None = None,
-    store: Path | None = None,
-    topics: list[str] | None = None,
-) -> Settings:
-    """Load the configuration; the command line has the last word."""
-    from gainline.config import load, with_options
-
-    return with_options(load(config), broker=broker, store=store, topics=topics)
 
 
 def _above_0(value: float) -> float:
@@ -125,7 +116,7 @@ def check_config(
     from gainline.doctor import check_live, check_settings
     from gainline.mistakes import naming_place
 
-    settings = _settings(config)
+    settings = settings_of(config)
     with naming_place(config):
         check_settings(settings)
     if live:
@@ -138,7 +129,7 @@ def doctor(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Say what is wrong with this installation, broker, store or clock, and the remedy."""
     from gainline.doctor import examine
 
-    findings = examine(_settings(config, store=store), config)
+    findings = examine(settings_of(config, store=store), config)
     for finding in findings:
         typer.echo(str(finding))
     return 0 if all(finding.is_good for finding in findings) else EXIT_ANSWER_IS_BAD
@@ -154,7 +145,7 @@ def run_everything(
     """Run everything: ingest, judge, maintenance, schedule, page."""
     from gainline import services
 
-    settings = _ready_to_serve(_settings(config, broker, store, topic), config)
+    settings = _ready_to_serve(settings_of(config, broker, store, topic), config)
     return services.run_until_signalled(settings, services.everything(settings))
 
 
@@ -164,33 +155,49 @@ def ingest(
     broker: BrokerOption = None,
     store: StoreOption = None,
     topic: TopicOption = None,
+    *,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A file to import instead; repeatable.", readable=False),
+    ] = None,
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="More files of --from.", readable=False),
+    ] = None,
 ) -> int:
-    """Receive, journal, acknowledge, decode and store."""
-    return _serve_one("ingest", _settings(config, broker, store, topic), config)
+    """Receive, journal, acknowledge, decode and store; or import files."""
+    if source:
+        from gainline.imports import import_files
+
+        is_whole = import_files(checked_settings(config, store), [*source, *(more or ())])
+        return 0 if is_whole else EXIT_ANSWER_IS_BAD
+    if more:
+        raise typer.BadParameter(f"{more[0]}: files are imported by --from FILE")
+    return _serve_one("ingest", settings_of(config, broker, store, topic), config)
 
 
 @app.command()
 def judge(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Judge what is stored, as it comes."""
-    return _serve_one("judge", _settings(config, store=store), config)
+    return _serve_one("judge", settings_of(config, store=store), config)
 
 
 @app.command()
 def maintain(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Keep the store in order."""
-    return _serve_one("maintain", _settings(config, store=store), config)
+    return _serve_one("maintain", settings_of(config, store=store), config)
 
 
 @app.command()
 def schedule(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Make the reports of the schedule, each slot exactly once."""
-    return _serve_one("schedule", _settings(config, store=store), config)
+    return _serve_one("schedule", settings_of(config, store=store), config)
 
 
 @app.command()
 def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Show health, metrics and reports on a page."""
-    return _serve_one("serve", _settings(config, store=store), config)
+    return _serve_one("serve", settings_of(config, store=store), config)
 
 
 def _serve_one(name: str, settings: Settings, config: Path | None) -> int:
@@ -233,7 +240,7 @@ def simulate(  # noqa: PLR0917  # typer passes options by name
     from gainline.telemetry import set_up_logging
 
     set_up_logging("warning")
-    settings = _settings(config, broker)
+    settings = settings_of(config, broker)
     if shape == "day":
         done = publish_plant(settings, seconds=seconds, rate=rate, seed=seed)
     else:
@@ -255,7 +262,7 @@ def probe(
     """Decode one payload as `ingest` would, and store nothing."""
     from gainline.files import probe_payload
 
-    return 0 if probe_payload(_settings(config), topic, file) else EXIT_ANSWER_IS_BAD
+    return 0 if probe_payload(settings_of(config), topic, file) else EXIT_ANSWER_IS_BAD
 
 
 @app.command()
@@ -267,7 +274,7 @@ def clean(
     """Judge the readings of a table and write it back with the verdicts."""
     from gainline.files import clean_file
 
-    clean_file(_settings(config), source, target)
+    clean_file(settings_of(config), source, target)
 
 
 @app.command()
@@ -280,7 +287,7 @@ def sql(
     """Ask the store in SQL, read-only, also while `run` writes."""
     from gainline.output import Format, print_answer
 
-    folder = _store_folder(config, store)
+    folder = store_folder(config, store)
     interruptible(lambda: print_answer(folder, query, Format(form)))
 
 
@@ -291,36 +298,9 @@ def ledger(
     """Show that received = stored + duplicate + dead letter, for each gateway."""
     from gainline.accounts import show_ledger
 
-    folder = _store_folder(config, store)
+    folder = store_folder(config, store)
     balances = interruptible(lambda: show_ledger(folder, in_json=as_json))
     return 0 if balances else EXIT_ANSWER_IS_BAD
-
-
-@dead_letters_app.command("list")
-def list_dead_letters(
-    store: StoreOption = None, config: ConfigOption = None, form: FormatOption = "table"
-) -> None:
-    """List what could not be read, newest first."""
-    from gainline import accounts
-    from gainline.output import Format
-
-    accounts.list_dead_letters(_store_folder(config, store), Format(form))
-
-
-@dead_letters_app.command("show")
-def show_dead_letter(
-    position: Annotated[int, typer.Argument(help="As `list` gives it.")],
-    store: StoreOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Write the payload of one dead letter to standard output, byte for byte."""
-    from gainline import accounts
-
-    accounts.show_dead_letter(_store_folder(config, store), position)
-
-
-def _store_folder(config: Path | None, store: Path | None) -> Path:
-    return Path(_settings(config, store=store).store.folder)
 
 
 @app.command()
@@ -358,7 +338,7 @@ def profit(
     """Say what a gain does to profit."""
     from gainline.conclude import profit_of
 
-    profit_of(alpha, beta, model, settings=_settings(config), as_json=as_json)
+    profit_of(alpha, beta, model, settings=settings_of(config), as_json=as_json)
 
 
 @app.command()
@@ -372,7 +352,7 @@ def report(
 
     from gainline.reporting import Occasion, write_report
 
-    settings = _settings(config, store=store)
+    settings = settings_of(config, store=store)
     occasion = Occasion("Report", datetime.now(UTC))
     interruptible(lambda: write_report(settings, out, occasion))
     typer.echo(out)

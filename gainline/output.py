@@ -28,14 +28,14 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-def print_answer(folder: Path, query: str, form: Format) -> None:
+def print_answer(folder: Path, query: str, form: Format, parameters: Sequence[object] = ()) -> None:
     """Ask a store and write the answer to standard output."""
     if form is Format.PARQUET:
         import pyarrow.parquet as pq  # noqa: PLC0415  # half of the time of a small answer
 
-        pq.write_table(fetch(folder, query), sys.stdout.buffer)
+        pq.write_table(fetch(folder, query, parameters), sys.stdout.buffer)
     else:
-        names, rows = fetch_rows(folder, query)
+        names, rows = fetch_rows(folder, query, parameters)
         sys.stdout.write(WRITERS[form](names, rows))
     sys.stdout.flush()
 
