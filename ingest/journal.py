@@ -23,6 +23,7 @@ from contracts.errors import (
     TransientError,
 )
 from ingest.blocks import (
+    BLOCK_HEADER_BYTES,
     FILE_HEADER_BYTES,
     MESSAGE_HEADER_BYTES,
     Body,
@@ -153,6 +154,11 @@ class Journal:
         """What the journal takes of the disk, preallocated space included."""
         with self._guard:
             return sum(segment.disk_bytes for segment in self._segments)
+
+    @property
+    def block_bytes_max(self) -> int:
+        """The largest body of a block that can ever fit."""
+        return self._limit_bytes // 2 - FILE_HEADER_BYTES - BLOCK_HEADER_BYTES
 
     def append(self, messages: Sequence[Received]) -> int:
         """Add messages as one block and return the new `end`; durable when it returns.
@@ -305,7 +311,7 @@ class Journal:
         if removed:
             fsync_folder(self._folder)
             with self._guard:
-                del self._segments[: len(removed)]
+                self._segments = [one for one in self._segments if one not in removed]
 
     def forget_removed(self) -> None:
         """Forget the files that another process has trimmed: see ingest/journal_view.py."""
