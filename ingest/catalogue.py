@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ingest.topic_numbers import TopicNumbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -23,11 +25,16 @@ class Catalogue:
         self._limits = limits
         self._new: dict[str, str] = {}
         self._new_counts: Counter[str] = Counter()
+        self.topic_numbers = TopicNumbers()  # of topics that are known tags
 
     @property
     def new(self) -> tuple[tuple[str, str], ...]:
         """The tags learned since the last commit, each with its gateway, "" for none."""
         return tuple(self._new.items())
+
+    def has(self, tag: str) -> bool:
+        """Tell whether a tag is known, or learned since the last commit."""
+        return tag in self._known or tag in self._new
 
     def complaint_of(self, decoded: Decoded) -> str:
         """Say which limit the new tags of a message would break, "" if none."""
@@ -56,10 +63,12 @@ class Catalogue:
         """Know the new tags from now on: they are in the lake."""
         self._known.update(self._new)
         self._counts.update(self._new_counts)
-        self.discard()
+        self._new, self._new_counts = {}, Counter()
 
     def discard(self) -> None:
         """Forget the new tags: they are not in the lake."""
+        if self._new:
+            self.topic_numbers.clear()
         self._new, self._new_counts = {}, Counter()
 
     def _fresh(self, decoded: Decoded) -> set[str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from contracts.batches import DeadLetter, HandedOver, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ContractError
-from ingest.decode import decode, decode_sparkplug
+from ingest.decode import complaint_of_topic, decode, decode_sparkplug
 from ingest.identity import level_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
+from ingest.singles import read_singles
 from ingest.sparkplug.host import PREFIX, Outcome
 from ingest.timeliness import with_time_reasons
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 # The table of one commit ends with the message that takes it over this, about: short messages can
 # make long ones, as each of up to 65,536 readings repeats a tag of up to a kibibyte.
 TABLE_BYTES_MAX = 128 << 20
+
+# Messages that are read at once: what is done once for so many costs nothing beside them, in a few
+# megabytes; of fewer than the second, one by one costs no more.
+RUN_MAX = 1 << 15
+RUN_MIN = 128
 
 # What gainline itself publishes comes back to a reader of everything: it is nobody's message.
 OWN_TOPICS = "gainline/commit/"
@@ -59,11 +65,9 @@ def decode_messages(
         raise ContractError("there are no messages to decode: wait for some")
     known.catalogue.discard()
     draft = _Draft(known)
-    for message in messages:
-        draft.add(message)
-        if draft.rows.byte_count >= TABLE_BYTES_MAX:
-            break
-    return draft.commit(until_position=message.position + 1, first_arrival=first_arrival)
+    count = draft.add_all(messages)
+    until_position = messages[count - 1].position + 1
+    return draft.commit(until_position=until_position, first_arrival=first_arrival)
 
 
 class _Draft:
@@ -78,6 +82,50 @@ class _Draft:
         self._replayed: list[int] = []
         self._waiting = dict(known.waiting)
         self._handed_over: dict[str, _Counts] = {}
+
+    def add_all(self, messages: Sequence[Message]) -> int:
+        """Give messages their places until there are too many rows; tell how many it took.
+
+        Single readings are taken by the thousand where all of so many messages are new and in
+        order. Where they are not, each half is tried, and at last each message by itself.
+        """
+        left = [(start, start + RUN_MAX) for start in range(0, len(messages), RUN_MAX)][::-1]
+        while left:
+            start, end = left.pop()
+            run = messages[start:end]
+            if len(run) >= RUN_MIN:
+                if not self._add_singles(run):
+                    middle = start + len(run) // 2
+                    left += [(middle, end), (start, middle)]
+                continue
+            for number, message in enumerate(run, start + 1):
+                self.add(message)
+                if self.rows.byte_count >= TABLE_BYTES_MAX:
+                    return number
+        return len(messages)
+
+    def _add_singles(self, messages: Sequence[Message]) -> bool:
+        """Store messages of one native reading each, if all are such and new; else do nothing."""
+        limits = self._rules.limits
+        run = read_singles(messages, self._catalogue.topic_numbers, self._is_tag, limits)
+        if run is None or self.rows.byte_count_with(run) >= TABLE_BYTES_MAX:
+            return False
+        if not self._memory.admit_singles(run):
+            return False
+        self.rows.add_singles(run)
+        for gateway, count in run.counts():
+            self._ledger.of(gateway).stored += count
+        return True
+
+    def _is_tag(self, topic: str) -> bool:
+        """Tell whether the topic of a message can be the whole tag, and is one that is known."""
+        tag_bytes = self._rules.limits.tag_bytes
+        return (
+            self._catalogue.has(topic)
+            and not topic.startswith((OWN_TOPICS, PREFIX))
+            and complaint_of_topic(topic, tag_bytes) is None
+            and len(topic.encode()) < tag_bytes
+        )
 
     def add(self, message: Message) -> None:
         """Give a message its place."""

@@ -112,7 +112,7 @@ def _read(document: object, context: Context) -> Decoded:
 
 @lru_cache(maxsize=1 << 16)  # topics of the largest plants; those beyond are looked at again
 def complaint_of_topic(topic: str, tag_bytes: int) -> tuple[str, str] | None:
-    """Say what is wrong with a topic, None if nothing is. It is a name, never a path: most oddities may stay."""
+    """Say what is wrong with a topic, if anything. It is a name, never a path: most may stay."""
     try:
         size = len(topic.encode())
     except UnicodeEncodeError:

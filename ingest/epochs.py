@@ -12,9 +12,10 @@ from ingest.counts import RANGES_MAX, UNKNOWN_TIME, Run, Seen
 from ingest.readings import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.readings import Decoded
+    from ingest.singles import Stretch
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
 # time; it can never refuse one that is new.
@@ -74,6 +75,23 @@ class Epochs:
         self._touch(gateway, epoch, again)
         again.seen.add(seq)
         again.newest_us = _newest_us(decoded)
+        return True
+
+    def admit_stretches(self, stretches: Sequence[Stretch]) -> bool:
+        """Remember messages as `admit` does where each stretch goes on from the last count.
+
+        Else remember nothing. The stretches are in order of appearance, each of another epoch.
+        """
+        runs = [self._end_before(one) for one in stretches]
+        if None in runs:
+            return False
+        for one, run in zip(stretches, runs, strict=True):
+            if run is not None:
+                self._touch(one.gateway, one.epoch, run)
+                run.seen.ends[-1] = one.last
+                run.newest_us = max(run.newest_us, one.newest_us)
+        for one in sorted(stretches, key=lambda one: one.until):
+            self._heard_of(one.gateway)
         return True
 
     def admit_unread(self, count: tuple[str, str, int], received_us: int) -> bool:
@@ -145,6 +163,15 @@ class Epochs:
         one = self._gateways.pop(gateway, None) or _Gateway()
         self._gateways[gateway] = one  # at the end: the last one heard of
         return one
+
+    def _end_before(self, stretch: Stretch) -> Run | None:
+        """Give the run that a stretch goes on from, if there is one and it is the only one."""
+        one = self._gateways.get(stretch.gateway)
+        run = one.epochs.get(stretch.epoch) if one else None
+        if run is None or run.earlier is not None:
+            return None
+        ends = run.seen.ends
+        return run if ends and ends[-1] == stretch.first - 1 else None
 
     def _run(self, gateway: str, epoch: str, seq: int) -> Run:
         """Give the run of an epoch, which may begin with this count."""

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from contracts.errors import ContractError
 from contracts.quality import Reason
 from ingest.counts import Seen
 from ingest.epochs import GATEWAYS_MAX, Epochs, WrittenGateway
-from ingest.lasts import HASH_BYTES, Lasts, hash_of
+from ingest.lasts import Lasts, hash_of
 from ingest.readings import NO_TIME
+from ingest.recent import Recent, key_of, keys_of_hashes
 from ingest.sparkplug.births import Births
 
 if TYPE_CHECKING:
     from contracts.batches import Mark
     from contracts.message import Message, Origin
     from ingest.readings import Decoded, Refusal
+    from ingest.singles import Singles
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
-# time; it can never refuse one that is new. See ingest/epochs.py and ingest/lasts.py for more.
+# time; it can never refuse one that is new. See ingest/epochs.py, ingest/lasts.py and
+# ingest/recent.py for more.
 #
-# messages without a count: the most that a broker may have delivered and not acknowledged, and
-# so deliver again (Receive Maximum of MQTT 5 has 16 bits)
-RECENT_MAX = 65_536
 # files that were handed over: a file is handed over again after a crash, not years later
 ORIGINS_MAX = 1_024
 
@@ -36,8 +34,8 @@ ORIGINS_MAX = 1_024
 LEDGER_NAMES_MAX = GATEWAYS_MAX
 OTHERS = "(others)"
 
-_VERSION = 2
-_VERSIONS_READ = (1, 2)
+_VERSION = 3
+_VERSIONS_READ = (1, 2, 3)
 
 
 class Level(StrEnum):
@@ -45,7 +43,7 @@ class Level(StrEnum):
 
     COUNTED = "A"  # gateway, epoch, seq: exactly once
     SPARKPLUG = "B"  # topic, time, count, metrics: the whole message, as C
-    TIMED = "C"  # tag, time, payload: once among the last RECENT_MAX such messages
+    TIMED = "C"  # tag, time, payload or value: once among the last 65,536 such messages
     NONE = "D"  # nothing: at least once
 
 
@@ -77,7 +75,7 @@ class Memory:
     def __init__(self) -> None:
         self.births = Births()  # of Sparkplug's edge nodes
         self._epochs = Epochs()
-        self._recent: dict[bytes, None] = {}  # oldest first
+        self._recent = Recent()
         self._lasts = Lasts()
         self._origins: dict[str, Seen] = {}  # oldest first
         self._ledger_names: dict[str, None] = {}
@@ -108,10 +106,21 @@ class Memory:
         if level is Level.COUNTED:
             return self._epochs.admit(decoded)
         if level is not Level.NONE:
-            return self._admit_hash(digest)
+            return self._recent.admit(key_of(decoded, digest))
         if not digest:
             self._lasts.note_if_known(message)
         return True
+
+    def admit_singles(self, run: Singles) -> bool:
+        """Remember messages of one reading each, as `admit` does, if all are new; else nothing."""
+        if run.counted is None:
+            if not self._recent.admit_singles(run):
+                return False
+            for message in run.last_messages():
+                self._lasts.note(message, hash_of(message))
+            return True
+        stretches = run.stretches()
+        return stretches is not None and self._epochs.admit_stretches(stretches)
 
     def admit_refused(self, message: Message, refusal: Refusal) -> bool:
         """Remember a message that cannot be read; False if it has been seen.
@@ -129,7 +138,7 @@ class Memory:
         if level is Level.COUNTED:
             self._epochs.note(decoded)
         elif level is not Level.NONE:
-            self._admit_hash(hash_of(message))
+            self._recent.admit(key_of(decoded, hash_of(message)))
 
     def is_new_origin(self, origin: Origin) -> bool:
         """Tell whether a message of this origin has not been stored."""
@@ -164,9 +173,7 @@ class Memory:
         self._epochs.forget()
         self.births.forget()
         self._lasts.forget()
-        excess = len(self._recent) - RECENT_MAX
-        if excess > 0:
-            self._recent = dict.fromkeys(islice(self._recent, excess, None))
+        self._recent.forget()
         while len(self._origins) > ORIGINS_MAX:
             del self._origins[next(iter(self._origins))]
 
@@ -175,7 +182,7 @@ class Memory:
         written = _Written(
             _VERSION,
             self._epochs.dump(),
-            b"".join(self._recent),
+            self._recent.dump(),
             [(name, seen.starts, seen.ends) for name, seen in self._origins.items()],
             self.births.dump(),
             self._epochs.is_overrun,
@@ -203,20 +210,12 @@ class Memory:
         memory._epochs = Epochs.load(
             read.gateways, is_overrun=read.is_overrun, is_listed=read.version > 1
         )
-        hashes = np.frombuffer(read.recent, np.dtype((np.void, HASH_BYTES))).tolist()
-        memory._recent = dict.fromkeys(hashes)
+        memory._recent = Recent(read.recent if read.version > 2 else keys_of_hashes(read.recent))
         memory._lasts = Lasts(read.lasts)
         memory._origins = {name: Seen(starts, ends) for name, starts, ends in read.origins}
         names = read.ledger_names if read.version > 1 else [one.name for one in read.gateways]
         memory._ledger_names = dict.fromkeys(names)
         return memory
-
-    def _admit_hash(self, digest: bytes) -> bool:
-        is_new = digest not in self._recent
-        if not is_new:
-            del self._recent[digest]
-        self._recent[digest] = None  # at the end: the last one heard of
-        return is_new
 
 
 class _Written(msgspec.Struct, array_like=True, frozen=True):
@@ -224,7 +223,7 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
 
     version: int
     gateways: list[WrittenGateway]
-    recent: bytes  # hashes, one after the other, oldest first
+    recent: bytes  # keys, before version 3 hashes
     origins: list[tuple[str, list[int], list[int]]] = []
     births: bytes = b""
     is_overrun: bool = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.message import Message
     from ingest.readings import Columns, Decoded, Reading
+    from ingest.singles import Singles
 
 # readings of one chunk: with tags at their limit of a kibibyte its strings stay under the
 # 2 GiB that 32-bit offsets reach
@@ -62,6 +63,19 @@ class Rows:
         if chunk.count >= CHUNK_READINGS:
             self._tables.append(chunk.table())
             self._chunk = _Chunk()
+
+    def byte_count_with(self, run: Singles) -> int:
+        """Tell what `byte_count` would be with these too."""
+        return self.byte_count + len(run.messages) * ROW_BYTES + run.string_bytes
+
+    def add_singles(self, run: Singles) -> None:
+        """Append the readings of messages that have one each."""
+        if self._chunk.count:
+            self._tables.append(self._chunk.table())
+            self._chunk = _Chunk()
+        self._tables.append(_table_of(run))
+        self.count += len(run.messages)
+        self.byte_count = self.byte_count_with(run)
 
     def table(self, first_arrival: int) -> pa.Table:
         """Give everything added so far; arrivals count on from the given number."""
@@ -179,6 +193,29 @@ class _Chunk:
             self._times.append(np.array(self._single_times, np.int64))
             self._values.append(np.array(self._single_values, np.float64))
             self._single_times, self._single_values = [], []
+
+
+def _table_of(run: Singles) -> pa.Table:
+    """Make a table of RAW_SCHEMA without `arrival`; every value and time is good."""
+    count = len(run.messages)
+    names = run.topics.names.take(run.numbers)
+    nothing, counted = pa.nulls(count, pa.string()), run.counted
+    arrays = {
+        "tag": names,
+        "source_time": _times(run.times, None),
+        "received_time": _times(run.received, None),
+        "value": pa.array(run.values),
+        "text": nothing,
+        "source_quality": pa.array(np.zeros(count, np.int8)),
+        "source_reasons": pa.array(np.zeros(count, np.int32)),
+        "source_status": nothing,
+        "gateway": counted.gateways.column if counted else nothing,
+        "epoch": counted.epochs.column if counted else nothing,
+        "seq": pa.array(counted.seqs) if counted else pa.nulls(count, pa.int64()),
+        "identity": pa.repeat(pa.scalar("A" if counted else "C"), count),
+        "topic": names,
+    }
+    return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
 
 def _note(notes: dict[int, str], column: Sequence[str | None] | None, start: int) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import ContractError
 from contracts.message import Message, Origin
-from ingest import epochs, identity, lasts
+from ingest import epochs, identity, lasts, recent
 from ingest.decode import decode
 from ingest.epochs import EPOCHS_MAX
 from ingest.identity import LEDGER_NAMES_MAX, OTHERS, Level, Memory, hash_of, level_of
@@ -70,7 +70,7 @@ def test_the_gateway_heard_of_longest_ago_is_forgotten(monkeypatch: pytest.Monke
 
 
 def test_a_timed_message_is_known_among_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "RECENT_MAX", 2)
+    monkeypatch.setattr(recent, "RECENT_MAX", 2)
     memory = Memory()
     assert [admit_hash(memory, one) for one in (b"a", b"b", b"a", b"c")] == [
         True,
@@ -136,7 +136,7 @@ def test_a_retained_value_is_new_where_another_came_since() -> None:
 
 
 def test_a_retained_message_is_known_long_after_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "RECENT_MAX", 2)
+    monkeypatch.setattr(recent, "RECENT_MAX", 2)
     memory = Memory()
     payload = b'{"ts": 1767225600, "value": 1}'
     assert admit(memory, message(payload))

@@ -1,0 +1,179 @@
+"""How fast messages become the Arrow table of a commit, beside what scripts do.
+
+    python -m tests.bench.decoding [--readings 100000] [--repeats 7] [--json]
+
+Each row decodes the same messages three ways on one core, in turns, so that what else the machine
+does meets all of them: `decode_messages`, which also recognises duplicates, counts the ledger and
+flags what is odd; orjson into a list of dicts, one a reading with its topic and when it came, made
+into a table; the same with the standard library. `parsed` is orjson alone, payload by payload,
+into nothing. Rates are medians; trust the ratios, which come from one run. Needs orjson, which
+gainline itself does not: install it beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from contracts.message import Message
+from ingest.catalogue import Catalogue
+from ingest.commit import Knowledge, decode_messages
+from ingest.identity import Memory
+from ingest.readings import Rules
+
+TOPIC_COUNT = 1_000
+GATEWAY_COUNT = 50
+SINCE_MS = 1_767_225_600_000
+ROWS = {
+    "single readings": (1, 1, False),
+    "single readings, counted": (1, 1, True),
+    "machines of 2 metrics": (1, 2, False),
+    "machines of 10 metrics": (1, 10, False),
+    "machines of 10 metrics, counted": (1, 10, True),
+    "columns of 50 readings": (50, 1, False),
+    "columns of 200 readings": (200, 1, False),
+    "columns of 200 readings, counted": (200, 1, True),
+}
+METRICS = ("value",), tuple(f"metric_{number}" for number in range(10))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of message: readings a second of each way, and how often ours has theirs."""
+
+    name: str
+    readings: int
+    ours: float
+    orjson_table: float
+    json_table: float
+    orjson_parsed: float
+    ratio_orjson: float
+    ratio_json: float
+    ratio_parsed: float
+
+
+def messages_of(times: int, metrics: int, reading_count: int, *, counted: bool) -> list[Message]:
+    """Make messages of so many times and metrics each, on many topics, in random order."""
+    chance = random.Random(1)  # noqa: S311  # the same messages in each run
+    names = METRICS[metrics > 1][:metrics]
+    messages = []
+    for number in range(reading_count // (times * metrics)):
+        machine = chance.randrange(TOPIC_COUNT)
+        topic = f"plant/area{machine % 7}/line{machine % 20}/machine{machine}"
+        sent = SINCE_MS + 37 * number
+        stamps = [sent + 10 * later for later in range(times)]
+        fields: dict[str, object] = {"ts": stamps if times > 1 else sent}
+        for name in names:
+            values = [round(chance.gauss(50, 9), 2) for _ in stamps]
+            fields[name] = values if times > 1 else values[0]
+        if counted:
+            gateway, seq = number % GATEWAY_COUNT, number // GATEWAY_COUNT
+            fields |= {"gateway": f"gw{gateway}", "epoch": "2026-01-01T00:00:00Z", "seq": seq}
+        payload = json.dumps(fields, separators=(",", ":")).encode()
+        messages.append(Message(number, topic, payload, 1000 * sent + 5_000, retained=False))
+    return messages
+
+
+def intake(earlier: list[Message]) -> Callable[[list[Message]], pa.Table]:
+    """Decode as the intake does that has committed the earlier messages: tags are known."""
+    catalogue = Catalogue({}, Rules().limits)
+    known = Knowledge(Memory(), catalogue, Rules())
+    memory = Memory.load(decode_messages(earlier, known, first_arrival=0).memory)
+    catalogue.settle()
+
+    def decoded(messages: list[Message]) -> pa.Table:
+        known = Knowledge(memory, catalogue, Rules())
+        return decode_messages(messages, known, first_arrival=0).readings.table
+
+    return decoded
+
+
+def script(loads: Callable[[bytes], Any]) -> Callable[[list[Message]], pa.Table]:
+    """Decode as a script does: a dict a reading, all of them made into a table."""
+
+    def decoded(messages: list[Message]) -> pa.Table:
+        return pa.Table.from_pylist([row for message in messages for row in rows_of(message)])
+
+    def rows_of(message: Message) -> Iterator[dict[str, object]]:
+        document = loads(message.payload)
+        document["topic"], document["received_us"] = message.topic, message.received_us
+        if not isinstance(document["ts"], list):
+            yield document
+            return
+        names = [name for name, sent in document.items() if isinstance(sent, list)]
+        same = {name: sent for name, sent in document.items() if not isinstance(sent, list)}
+        for values in zip(*(document[name] for name in names), strict=True):
+            yield {**same, **dict(zip(names, values, strict=True))}
+
+    return decoded
+
+
+def parsed(loads: Callable[[bytes], Any]) -> Callable[[list[Message]], object]:
+    """Parse alone."""
+
+    def decoded(messages: list[Message]) -> object:
+        for message in messages:
+            loads(message.payload)
+        return None
+
+    return decoded
+
+
+def seconds_of(
+    ways: list[Callable[[list[Message]], object]], messages: list[Message], repeats: int
+) -> list[float]:
+    """Time each way, in turns; the median of its processor time."""
+    taken: list[list[float]] = [[] for _ in ways]
+    for _ in range(repeats):
+        for way, times in zip(ways, taken, strict=True):
+            gc.collect()
+            began = time.process_time()
+            way(messages)
+            times.append(time.process_time() - began)
+    return [statistics.median(times) for times in taken]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--readings", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a row")
+    asked = parser.parse_args()
+    try:
+        import orjson  # noqa: PLC0415  # so that its absence can be told
+    except ImportError:
+        sys.exit("this benchmark compares with orjson: pip install orjson")
+    pa.set_cpu_count(1)
+    scripts = [script(orjson.loads), script(json.loads), parsed(orjson.loads)]
+    if not asked.json:
+        print(
+            f"{'thousand readings/s':34s} {'ours':>7s} {'orjson':>7s} {'json':>7s} {'parsed':>7s}"
+        )
+    for name, (times, metrics, counted) in ROWS.items():
+        messages = messages_of(times, metrics, 2 * asked.readings, counted=counted)
+        earlier, messages = messages[: len(messages) // 2], messages[len(messages) // 2 :]
+        ways = [intake(earlier), *scripts]
+        count = len(messages) * times * metrics
+        taken = seconds_of(ways, messages, asked.repeats)
+        rates = [count / seconds for seconds in taken]
+        ratios = [seconds / taken[0] for seconds in taken[1:]]
+        row = Row(name, count, *rates, *ratios)
+        if asked.json:
+            print(json.dumps(asdict(row)), flush=True)
+            continue
+        shown = " ".join(f"{rate / 1000:7.0f}" for rate in rates)
+        print(f"{name:34s} {shown}   {ratios[0]:.1f}x orjson, {ratios[1]:.1f}x json", flush=True)
+
+
+if __name__ == "__main__":
+    main()

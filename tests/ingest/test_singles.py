@@ -1,0 +1,201 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contracts.batches import RawCommit
+from contracts.message import Message, Origin
+from ingest import commit
+from ingest.catalogue import Catalogue
+from ingest.commit import Knowledge, decode_messages
+from ingest.identity import Memory
+from ingest.readings import Limits, Rules
+from ingest.singles import read_singles
+from ingest.topic_numbers import TopicNumbers
+
+TS = 1_767_225_600_000
+TOPICS = ("a", "a/b", "line/temperature", "x" * 40, "spBv1.0/g", "gainline/commit/g", "a/+")
+NAMES = ("ts", "value", "gateway", "epoch", "seq", "t\\u0073", "Value", "")
+TEXTS = ('"g"', '"h:{}"', '""', '"a\\"b"', '"\\u00e9"', '"é"', '"a\nb"', '"\\ud800"', "null", "7")
+TIMES = ("1767225600000", "1767225600", "1767225600001", "0", "-1", "1e12", "1767225600000.5")
+NUMBERS = ("1", "-0", "-0.0", "21.53", "1e999", "NaN", "true", "null", '"5"', "9007199254740993")
+COUNTS = ("0", "1", "2", "3", "-1", "9223372036854775807", "9223372036854775808", "true", "1.0")
+ODD = (b"", b"{", b"5", b'{"ts":1767225600000,"value":1}\n', b'{"ts":1767225600000,"value":1}{}')
+
+# the fields of a reading, with one of them odd now and then, or twice, or missing
+fields = st.fixed_dictionaries(
+    {
+        "ts": st.sampled_from(TIMES[:1] * 6 + TIMES) | st.integers(TS, TS + 5).map(str),
+        "value": st.sampled_from(NUMBERS[:1] * 6 + NUMBERS) | st.integers().map(str),
+    },
+    optional={
+        "gateway": st.sampled_from(TEXTS[:1] * 6 + TEXTS),
+        "epoch": st.sampled_from(TEXTS[:1] * 6 + TEXTS),
+        "seq": st.sampled_from(COUNTS[:4] * 4 + COUNTS),
+        "more": st.sampled_from(
+            ("", ',"ts":5', ',"value":6', " ", "\t", "\n", "}", "[", ',"x":{}')
+        ),
+    },
+)
+
+
+def payload_of(parts: dict[str, str]) -> bytes:
+    more = parts.pop("more", "")
+    joined = ",".join(f'"{name}":{sent}' for name, sent in parts.items())
+    return ("{" + joined + more + "}").encode()
+
+
+near_native = fields.map(payload_of)
+plain = st.tuples(st.integers(TS, TS + 9), st.floats(allow_nan=False, allow_infinity=False)).map(
+    lambda pair: json.dumps({"ts": pair[0], "value": pair[1]}).encode()
+)
+counted = st.tuples(st.integers(0, 9), st.sampled_from("gh")).map(
+    lambda pair: json.dumps(
+        {"ts": TS + pair[0], "value": 1.5, "gateway": pair[1], "epoch": "e:1", "seq": pair[0]}
+    ).encode()
+)
+odd = near_native | st.sampled_from(ODD) | st.binary(max_size=20)
+payloads = (
+    st.lists(plain, min_size=2, max_size=12)
+    | st.lists(counted, min_size=2, max_size=12)
+    | st.integers(0, 6).map(
+        lambda first: [
+            f'{{"ts":{TS + n},"value":{n},"gateway":"g","epoch":"e","seq":{n}}}'.encode()
+            for n in range(first, first + 5)
+        ]
+    )
+    | st.lists(near_native, min_size=2, max_size=6)
+    | st.lists(plain | counted | odd, max_size=12)
+)
+
+
+def messages_of(sent: list[bytes], first: int, topics: list[int]) -> list[Message]:
+    return [
+        Message(
+            first + number,
+            TOPICS[topics[number % len(topics)] % len(TOPICS)] if topics else TOPICS[0],
+            payload,
+            TS * 1000 + number,
+            retained=bool(topics) and topics[0] == 99 and number == 1,
+            origin=Origin("file", number) if topics and topics[0] == 98 else None,
+        )
+        for number, payload in enumerate(sent)
+    ]
+
+
+@contextmanager
+def runs_of(least: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(commit, "RUN_MIN", least)
+        yield
+
+
+def commits_of(parts: list[list[Message]], limits: Limits) -> Iterator[RawCommit]:
+    catalogue, memory = Catalogue(dict.fromkeys(TOPICS, ""), limits), Memory()
+    for messages in parts:
+        done = decode_messages(
+            messages, Knowledge(memory, catalogue, Rules(limits)), first_arrival=0
+        )
+        catalogue.settle()
+        memory = Memory.load(done.memory)
+        yield done
+
+
+def bits_of(one: RawCommit) -> list[int]:
+    values = one.readings.table["value"].fill_null(0.0).to_numpy()
+    return np.asarray(values, np.float64).view(np.int64).tolist()
+
+
+limits = st.sampled_from(
+    (Limits(), Limits(fields=4), Limits(depth=0), Limits(payload_bytes=30), Limits(tag_bytes=40))
+)
+topic_choices = st.lists(st.integers(0, 3), max_size=4) | st.lists(st.integers(0, 99), max_size=4)
+
+
+TWICE = [b'{"ts":1767225600000,"value":1,"value":2}', b'{"ts":1767225600000}']
+SAME = [b'{"ts":1767225600000,"value":5}'] * 3, [b'{"ts":1767225600,"value":5.0}'] * 3
+
+
+@example([(TWICE, [])], Limits())
+@example([(SAME[0], []), (SAME[1], [])], Limits())
+@given(st.lists(st.tuples(payloads, topic_choices), min_size=1, max_size=4), limits)
+def test_a_commit_is_the_same_however_many_messages_are_read_at_once(
+    sent: list[tuple[list[bytes], list[int]]], limits: Limits
+) -> None:
+    parts = [
+        messages_of(payloads, 1000 * number, topics)
+        for number, (payloads, topics) in enumerate(sent)
+        if payloads
+    ]
+    with runs_of(2):
+        at_once = list(commits_of(parts, limits))
+    with runs_of(1 << 60):
+        one_by_one = list(commits_of(parts, limits))
+    assert at_once == one_by_one
+    assert [bits_of(one) for one in at_once] == [bits_of(one) for one in one_by_one]
+
+
+def read(*sent: bytes, limits: Limits | None = None, topic: str = "a") -> object:
+    messages = [Message(n, topic, one, TS * 1000, retained=False) for n, one in enumerate(sent)]
+    return read_singles(messages, TopicNumbers(), lambda one: one == "a", limits or Limits())
+
+
+def native(seq: int) -> bytes:
+    fields = {"ts": TS + seq, "value": seq, "gateway": "g:1", "epoch": "e", "seq": seq}
+    return json.dumps(fields).encode()
+
+
+def test_native_readings_are_read_at_once() -> None:
+    assert read(b'{"ts":1767225600000,"value":1}', b'{"value":2.5,"ts":1767225600001}')
+    assert read(*(native(seq) for seq in range(5)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b'{"ts":1767225600000,"value":1,"value":2}',
+        b'{"ts":1767225600000,"value":"1"}',
+        b'{"ts":1767225600000,"value":true}',
+        b'{"ts":1767225600000,"value":NaN}',
+        b'{"ts":1767225600000,"value":1e999}',
+        b'{"ts":1767225600000,"val\\u0075e":1}',
+        b'{"ts":0,"value":1}',
+        b'{"ts":1767225600000,"value":1} ',
+        b'{"ts":1767225600000,\n"value":1}',
+        b'{"ts":1767225600000,"value":1}{}',
+        b'{"ts":1767225600000,"value":1,"x":{}}',
+        b'{"ts":1767225600000,"value":1,"seq":null}',
+        b"{}",
+        b"",
+        native(3),
+    ],
+)
+def test_what_is_not_quite_native_is_left_to_be_looked_at(other: bytes) -> None:
+    plain = b'{"ts":1767225600000,"value":1}'
+    assert read(plain, other) is None
+    assert read(other, plain) is None
+
+
+def test_a_topic_that_is_no_known_tag_is_left_to_be_looked_at() -> None:
+    assert read(native(1), native(2), topic="b") is None
+
+
+def test_a_payload_over_the_limit_is_left_to_be_looked_at() -> None:
+    sent = native(1)
+    assert read(sent, sent, limits=Limits(payload_bytes=len(sent)))
+    assert read(sent, sent, limits=Limits(payload_bytes=len(sent) - 1)) is None
+
+
+def test_runs_are_taken_at_once_beside_what_is_broken() -> None:
+    sent = [f'{{"ts":{TS + n},"value":{n}}}'.encode() for n in range(1000)]
+    sent[700] = b"{"
+    messages = messages_of(sent, 0, [])
+    with runs_of(128):
+        (one,) = commits_of([messages], Limits())
+    assert one.readings.table.num_rows == 999
+    assert [letter.position for letter in one.dead_letters] == [700]
+    assert one.readings.table["value"].num_chunks > 1  # of runs, and of what lies between them
