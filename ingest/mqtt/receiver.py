@@ -8,12 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-from paho.mqtt.client import Client
 
 from contracts.endpoint import endpoint_of
 from contracts.errors import TransientError, UnreachableError
-from contracts.message import NOT_UTF8
-from ingest.journal import Journal, Received
 from ingest.mqtt.client import (
     KEEP_ALIVE_S,
     QOS,
@@ -25,30 +22,38 @@ from ingest.mqtt.client import (
     new_client,
     refusal,
 )
+from ingest.mqtt.group import Group
+from ingest.mqtt.soundness import ReaderClient, reader_kind
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
     from paho.mqtt.reasoncodes import ReasonCode
 
     from contracts.endpoint import Endpoint
     from contracts.message import Address
+    from ingest.journal import Journal
+    from ingest.stream import Publishes
 
-# One fdatasync takes milliseconds: with 1000 messages, or 4 MiB, its share in the time of a
-# group is small, and what a crash makes the broker send again stays small too.
-GROUP_COUNT_MAX = 1000
+# One fdatasync takes milliseconds: with so much its share in the time of a group is small, and what
+# a crash makes the broker send again stays small too.
 GROUP_BYTES_MAX = 4 * 1024 * 1024
 # A socket that is never drained must not keep the first message of a group waiting for longer.
 GROUP_AGE_S_MAX = 0.1
 
 FULL_RETRY_S = 0.5  # well under the 5 s in which ingest resumes when space comes free
+# While the journal is full, reading goes on up to this: the answers to our pings stand behind what
+# the broker sends without waiting for us, which is its window. The largest, the 65,535 messages of
+# MQTT 5, comes to half of it with 250 bytes each.
+HELD_BYTES_MAX = 32 * 1024 * 1024
 LEAVE_S_MAX = 1.0  # for the broker to take the last acknowledgements; it may be stuck
 FENCE_TOPIC = "gainline/nobody/subscribes/to/this"
 
 RECONNECT_S_MIN = 0.1  # doubled at each failure
 RECONNECT_S_MAX = 3.0  # an outage then costs at most this beyond its own length
+RESUBSCRIBE_S = 10.0  # what was refused; somebody must change the broker's rules first
 LOG_EVERY_S = 10.0  # while the broker is away
 
 _log = structlog.get_logger()
@@ -57,11 +62,10 @@ _log = structlog.get_logger()
 class Receiver:
     """Reads topics of one broker into the journal and acknowledges what is on disk.
 
-    Everything happens in the thread that calls `run`, so an acknowledgement can only go out on
-    the connection its message came from. The socket is read only while the group has room: when
-    the journal is full this stops the broker. Pings still pass as long as the broker's window is
-    smaller than a group, and the broker answers them (rumqttd does not); where they do not, the
-    connection times out, what was read from it is forgotten, and the broker sends it again.
+    Everything happens in the thread that calls `run`, and what was read is forgotten with its
+    connection, so an acknowledgement can only go out on the connection its message came from.
+    While the journal is full little is read, which stops the broker; pings still pass, and a broker
+    that cannot answer them meanwhile (rumqttd, while its window is full) is not taken for gone.
     """
 
     def __init__(
@@ -74,33 +78,40 @@ class Receiver:
         keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         """Prepare; nothing is connected yet. `client_id` names the session at the broker."""
-        self.connected = False  # and subscribed: what is published from now on arrives
+        self.connected = False  # and subscribed to all: what is published from now on arrives
+        self.connected_at_us: int | None = None  # since 1970 in UTC; None without a connection
         self.is_waiting_for_space = False  # the journal or its disk is full
         self.received_count = 0  # messages in the journal and acknowledged
         self._broker = endpoint_of(broker)
         self._session = Session(client_id, is_kept=True, is_acked_by_hand=True)
-        self._topics = tuple(topics)
+        self._topics = list(topics)
         self._journal = journal
         self._keep_alive_s = keep_alive_s
         self._client = self._new_client()
-        self._group: list[Received] = []
-        self._packet_ids: list[int] = []  # of the group, 0 for a message of QoS 0
-        self._group_bytes = 0
+        self.reader = self._client.reader  # "bulk", or "stock" where paho is one we do not know
+        self._group = Group()
         self._flush_at_s = 0.0  # monotonic; not before
         self._delay_s = 0.0  # before the next attempt to connect
         self._connected_at_s = math.inf  # monotonic; no connection
+        self._asked: list[str] = []  # topics that the broker has not granted yet
+        self._ask_at_s = math.inf  # monotonic; for these once more
         self._is_leaving = False
         self._fence_id: int | None = None  # of the question that ends a connection
         self._is_fenced = False  # and was it answered?
         self._log_at_s = 0.0
 
-    def _new_client(self) -> Client:
-        client = new_client(self._broker, self._session, Client)
+    def _new_client(self) -> ReaderClient:
+        client: ReaderClient = new_client(self._broker, self._session, reader_kind())
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
+        client.on_publishes = self._on_publishes
         return client
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the journal takes of the disk."""
+        return self._journal.byte_count
 
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop` is set; then write and acknowledge what was read, and leave.
@@ -122,6 +133,7 @@ class Receiver:
         if stop.wait(self._delay_s):
             return
         self._delay_s = min(max(2 * self._delay_s, RECONNECT_S_MIN), RECONNECT_S_MAX)
+        self._group = self._group.of_qos_0()  # so already, unless paho lost a connection in silence
         try:
             connect(self._client, self._broker, self._session, keep_alive_s=self._keep_alive_s)
         except UnreachableError as error:
@@ -145,49 +157,55 @@ class Receiver:
         if ready & select.POLLOUT:
             self._client.loop_write()
         if ready & ~select.POLLOUT or is_held:
-            poll.modify(sock, select.POLLIN)
-            self._drain(poll)
-        self._client.loop_misc()
+            self._drain()
+        self._look_after_connection()
         if time.monotonic() >= self._flush_at_s:
             self._flush()
 
-    def _drain(self, poll: select.poll) -> None:
+    def _drain(self) -> None:
         """Read until nothing more is there, the group is full, or it is old."""
         until_s = time.monotonic() + GROUP_AGE_S_MAX
         while True:
-            self._client.loop_read()  # one packet
+            self._client.loop_read()
             if (
                 self._client.socket() is None
+                or self._client.is_drained
                 or not self._has_room()
                 or time.monotonic() >= until_s
-                or not (holds_more(self._client) or poll.poll(0))
             ):
                 return
 
     def _has_room(self) -> bool:
-        return len(self._group) < GROUP_COUNT_MAX and self._group_bytes < GROUP_BYTES_MAX
+        if self.is_waiting_for_space:
+            return self._group.byte_count < HELD_BYTES_MAX
+        count_max = self._client.messages_max or math.inf
+        return self._group.byte_count < GROUP_BYTES_MAX and self._group.message_count < count_max
+
+    def _look_after_connection(self) -> None:
+        if self.is_waiting_for_space:
+            self._client.excuse_silence()
+        self._client.loop_misc()
+        if time.monotonic() >= self._ask_at_s:
+            self._subscribe(self._asked)
 
     def _flush(self) -> None:
         """Write the group, then acknowledge it; keep it if the journal is full."""
-        if not self._group:
-            return
-        try:
-            self._journal.append(self._group)
-        except TransientError as error:
-            self._flush_at_s = time.monotonic() + FULL_RETRY_S
-            if not self.is_waiting_for_space:
-                self.is_waiting_for_space = True
-                _log.error("journal_full", reason=str(error))
-            return
+        bytes_max = min(GROUP_BYTES_MAX, self._journal.block_bytes_max)
+        while block := self._group.first_block(bytes_max=bytes_max):
+            try:
+                self._journal.append_frames(block.chunks, self._client.frame_protocol)
+            except TransientError as error:
+                self._flush_at_s = time.monotonic() + FULL_RETRY_S
+                if not self.is_waiting_for_space:
+                    self.is_waiting_for_space = True
+                    _log.error("journal_full", reason=str(error))
+                return
+            self._group.remove(block)
+            self.received_count += block.message_count
+            self._client.acknowledge(block.packet_ids)
         if self.is_waiting_for_space:
             self.is_waiting_for_space = False
             _log.info("journal_has_space_again")
-        packet_ids = self._packet_ids
-        self.received_count += len(self._group)
-        self._group, self._packet_ids, self._group_bytes = [], [], 0
-        for packet_id in packet_ids:
-            if packet_id and self._client.socket() is not None:
-                self._client.ack(packet_id, QOS)
 
     def _leave(self) -> None:
         """Disconnect once the broker has taken every acknowledgement.
@@ -217,14 +235,18 @@ class Receiver:
         self._client.loop_read()
 
     def _on_connect(
-        self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object
+        self, _c: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_more: object
     ) -> None:
         if code.is_failure:
             self._complain("broker_refuses", reason=str(refusal(self._broker, code)))
             return
-        self._connected_at_s = time.monotonic()
+        self._connected_at_s, self.connected_at_us = time.monotonic(), time.time_ns() // 1000
         _log.info("broker_connected", broker=str(self._broker), resumed=flags.session_present)
-        client.subscribe([(topic, QOS) for topic in self._topics])
+        self._subscribe(self._topics)
+
+    def _subscribe(self, topics: list[str]) -> None:
+        self._asked, self._ask_at_s = topics, math.inf
+        self._client.subscribe([(topic, QOS) for topic in topics])
 
     def _on_subscribe(
         self, _c: Client, _: object, packet_id: int, codes: list[ReasonCode], *_more: object
@@ -232,10 +254,16 @@ class Receiver:
         if packet_id == self._fence_id:
             self._is_fenced = True
             return
-        for topic, code in zip(self._topics, codes, strict=False):
+        answers = list(zip(self._asked, codes, strict=False))
+        for topic, code in answers:
             if code.is_failure:
                 _log.error("subscription_refused", topic=topic, reason=str(code))
-        self.connected = True
+            elif code.value < QOS:
+                _log.warning("subscription_without_acknowledgement", topic=topic, reason=str(code))
+        refused = [topic for topic, code in answers if code.is_failure]
+        self.connected = not refused
+        if refused:
+            self._asked, self._ask_at_s = refused, time.monotonic() + RESUBSCRIBE_S
 
     def _on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, *_more: object
@@ -244,22 +272,14 @@ class Receiver:
         self.connected = False
         if time.monotonic() - self._connected_at_s > RECONNECT_S_MAX:
             self._delay_s = 0.0  # it was no flapping
-        self._connected_at_s = math.inf
+        self._connected_at_s, self.connected_at_us, self._ask_at_s = math.inf, None, math.inf
+        kept = self._group.of_qos_0()
         if not self._is_leaving:
             reason = last_error(self._client) or str(code)
-            self._complain("broker_lost", reason=reason, dropped=len(self._group))
-        pairs = zip(self._group, self._packet_ids, strict=True)
-        self._group = [message for message, packet_id in pairs if packet_id == 0]
-        self._packet_ids = [0] * len(self._group)
-        self._group_bytes = sum(len(message.payload) for message in self._group)
+            dropped = self._group.message_count - kept.message_count
+            self._complain("broker_lost", reason=reason, dropped=dropped)
+        self._group = kept
 
-    def _on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
-        received_us = time.time_ns() // 1000
-        try:
-            topic = message.topic
-        except UnicodeDecodeError as error:
-            topic = NOT_UTF8 + error.object.decode(errors="backslashreplace")
-        payload = bytes(message.payload)
-        self._group.append(Received(topic, payload, received_us, message.retain))
-        self._packet_ids.append(message.mid if message.qos else 0)
-        self._group_bytes += len(topic) + len(payload)
+    def _on_publishes(self, part: Publishes) -> None:
+        if not self._is_leaving:  # what comes now is not acknowledged, and comes again
+            self._group.add(part)
