@@ -52,6 +52,7 @@ class BrokerSection(Section, frozen=True):
     ca_file: Text | None = None
     cert_file: Text | None = None
     key_file: Text | None = None
+    commit_marks: bool = True
 
     def __repr__(self) -> str:
         """Show everything but the password and what may hold one by mistake."""
@@ -68,6 +69,8 @@ class IngestSection(Section, frozen=True):
     depth_max: Count = 32
     fields_max: Count = 1000
     string_bytes_max: Count = 4096
+    tags_max: Count = 250_000
+    tags_per_gateway_max: Count = 50_000
     templates: tuple[str, ...] = (DEFAULT_TEMPLATE,)
     zone: str = "UTC"
     zones: dict[str, str] = {}

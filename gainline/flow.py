@@ -3,6 +3,7 @@
     broker ─ Receiver ─▶ journal        ingest.mqtt acknowledges only what is on disk
     files ── Inbox ────▶ journal        imports, and dead letters that are sent again
     journal ─ Intake ──▶ lake, raw      decoded, duplicates known, the ledger balanced
+    lake ─ MarkPublisher ▶ broker       what gateways may delete of what they have kept
     lake, raw ─ Bench ─▶ lake, clean    judged; what the judge remembers is in the same commit
     lake, clean ─ write_report ─▶ HTML  panel, gain, profit; see gainline/reporting.py
 
@@ -13,11 +14,11 @@ that fails has moved nothing: its next try begins where the lake's last commit e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clean.settings import Settings as JudgeSettings
-from contracts.batches import CleanBatch, CleanCommit, Progress, RawCommit
+from contracts.batches import CleanBatch, CleanCommit, Mark, Progress, RawCommit
 from contracts.message import Message
 from contracts.tags import TagRule
 from gainline.places import TagMaker, renewed
@@ -51,10 +52,18 @@ class HowToRead:
 class Intake:
     """Moves messages from the journal into the lake."""
 
-    def __init__(self, journal: Journal, lake: Lake, reading: HowToRead) -> None:
-        self._journal, self._lake, self._reading = journal, lake, reading
+    def __init__(
+        self,
+        journal: Journal,
+        lake: Lake,
+        reading: HowToRead,
+        tell: Callable[[RawCommit], object] = lambda _: None,
+    ) -> None:
+        """Begin where the lake's last commit ended; `tell` is told of each commit in the lake."""
+        self._journal, self._lake, self._reading, self._tell = journal, lake, reading, tell
         lake.revise_tags(lambda known: renewed(known, reading.tag_of))
-        self._catalogue = Catalogue(dict.fromkeys(lake.known_tags(), ""), reading.rules.limits)
+        senders = {tag: known.gateway or "" for tag, known in lake.known_tags().items()}
+        self._catalogue = Catalogue(senders, reading.rules.limits)
         self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
 
     def store_new(self) -> int:
@@ -72,7 +81,12 @@ class Intake:
         self._commit(commit)
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
         self._journal.trim(commit.until_position)
+        self._tell(commit)
         return commit.until_position - done.position
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Give the commit marks of all gateways, as of the lake's last commit."""
+        return Memory.load(self._lake.ingest_progress().memory).marks()
 
     def _waiting(self, messages: Sequence[Message]) -> dict[int, str]:
         """Ask the lake which of the dead letters among the messages wait to be read."""
@@ -81,7 +95,10 @@ class Intake:
         return self._lake.waiting_dead_letters(sent_again) if sent_again else {}
 
     def _commit(self, commit: RawCommit) -> None:
-        new = [self._reading.tag_of(tag, None) for tag, _ in commit.new_tags]
+        new = [
+            replace(self._reading.tag_of(tag, None), gateway=gateway or None)
+            for tag, gateway in commit.new_tags
+        ]
         self._lake.commit_raw(commit, new_tags=new)
         self._catalogue.settle()
 

@@ -22,6 +22,7 @@ from contracts.errors import ConfigError, GainlineError, TransientError
 from gainline import flow, wiring
 from gainline.config import Settings
 from gainline.telemetry import show_alive, tell_ready
+from gainline.telling import Teller
 from ingest.journal import Journal
 from store.lake import Lake
 from store.maintain import maintain as keep_in_order
@@ -180,17 +181,22 @@ def ingest(settings: Settings, stop: Stop) -> None:
     """Receive into the journal in a thread of its own, and move it into the lake in this one."""
     with wiring.open_lake(settings, writer="ingest") as lake:
         begin = lake.ingest_progress().position
-        with wiring.open_journal(settings, first_position=begin) as journal:
-            _ingest(settings, journal, lake, stop)
+        publisher = wiring.mark_publisher(settings) if settings.broker.commit_marks else None
+        with (
+            wiring.open_journal(settings, first_position=begin) as journal,
+            Teller(publisher) as teller,
+        ):
+            _ingest(settings, journal, lake, teller, stop)
 
 
-def _ingest(settings: Settings, journal: Journal, lake: Lake, stop: Stop) -> None:
+def _ingest(settings: Settings, journal: Journal, lake: Lake, teller: Teller, stop: Stop) -> None:
     failures = list[Exception]()
-    intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
+    intake = flow.Intake(journal, lake, wiring.how_to_read(settings), teller.tell)
     step = partial(flow.take_and_store, wiring.inbox(settings), journal, intake)
     receiver = wiring.receiver(settings, journal)
     interval_s = settings.store.commit_interval_s
     receiving = _started(partial(_guarded, receiver.run, stop, failures))
+    teller.begin(intake.marks())
     try:
         while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
             if receiver.connected:

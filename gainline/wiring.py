@@ -15,6 +15,7 @@ from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
 from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
+from ingest.mqtt.marks import MarkPublisher
 from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits, Rules
 from store.lake import Lake, Writer
@@ -54,6 +55,12 @@ def receiver(settings: Settings, journal: Journal) -> Receiver:
     )
 
 
+def mark_publisher(settings: Settings) -> MarkPublisher:
+    """Make what publishes commit marks."""
+    client_id = f"{settings.broker.client_id}-marks"
+    return MarkPublisher(broker_endpoint(settings), client_id=client_id)
+
+
 def rule_for(
     settings: Settings, known: Mapping[str, Tag] = MappingProxyType({})
 ) -> Callable[[str], TagRule]:
@@ -84,4 +91,6 @@ def limits(ingest: IngestSection) -> Limits:
         depth=ingest.depth_max,
         fields=ingest.fields_max,
         string_bytes=ingest.string_bytes_max,
+        tags=ingest.tags_max,
+        tags_per_gateway=ingest.tags_per_gateway_max,
     )

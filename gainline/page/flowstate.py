@@ -21,6 +21,10 @@ SELECT (SELECT count(*) FROM raw.readings) AS raw_readings,
 # The numbers of arrival only grow, so this reads the newest segment and no other.
 LAST_SQL = "SELECT max(received_time) AS last FROM raw.readings WHERE arrival >= ?"
 _, *OUTCOMES = LedgerEntry._fields
+CODES_SQL = """
+SELECT split_part(reason, ':', 1) AS code, count(*) AS count
+FROM house.dead_letters GROUP BY code ORDER BY code
+"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class FlowCollector(Collector):
         try:
             state = flow_state(self._store)
             ledger = fetch(self._store, "SELECT * FROM ledger").to_pylist()
+            codes = fetch(self._store, CODES_SQL).to_pylist()
         except GainlineError:
             up.add_metric([], 0)
             yield up
@@ -93,6 +98,12 @@ class FlowCollector(Collector):
             for outcome in OUTCOMES:
                 messages.add_metric([row["gateway"], outcome], row[outcome])
         yield messages
+        letters = GaugeMetricFamily(
+            "gainline_dead_letters", "Messages that could not be read, by code", labels=["code"]
+        )
+        for row in codes:
+            letters.add_metric([row["code"]], row["count"])
+        yield letters
 
 
 def _of_ingest(state: IngestState) -> Iterator[GaugeMetricFamily]:

@@ -49,6 +49,7 @@ def test_run_takes_readings_to_their_verdicts_shows_them_and_ends_when_told(
             assert process.wait(10) == 0
     assert 'gainline_messages{gateway="g",outcome="stored"} 100.0' in metrics
     assert 'gainline_messages{gateway="",outcome="dead_letter"} 1.0' in metrics
+    assert 'gainline_dead_letters{code="not_json"} 1.0' in metrics
     assert "gainline_judged_readings 100.0" in metrics
     (tag,) = rows(store, "SELECT site, area, line, machine, metric, kind FROM tags")
     assert tag == {
