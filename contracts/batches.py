@@ -125,6 +125,14 @@ class HandedOver(NamedTuple):
     readings: int
 
 
+class NewTag(NamedTuple):
+    """A tag that came for the first time."""
+
+    tag: str
+    gateway: str  # that sent it, "" where it did not name itself
+    path: str | None = None  # topic and names, where they are not the tag
+
+
 @dataclass(frozen=True)
 class RawCommit:
     """All that one commit of ingest brings to the lake, whole or not at all."""
@@ -135,7 +143,7 @@ class RawCommit:
     until_position: int  # the journal position after the last message in here
     until_arrival: int  # the arrival number after the last reading in here
     memory: bytes  # what ingest must remember to recognise duplicates
-    new_tags: tuple[tuple[str, str], ...] = ()  # each with the gateway that sent it first, or ""
+    new_tags: tuple[NewTag, ...] = ()
     gaps: tuple[GapChange, ...] = ()
     marks: tuple[Mark, ...] = ()  # those that have moved
     # gateway and epoch of those that counted anew without a new epoch

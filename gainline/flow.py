@@ -96,8 +96,8 @@ class Intake:
 
     def _commit(self, commit: RawCommit) -> None:
         new = [
-            replace(self._reading.tag_of(tag, None), gateway=gateway or None)
-            for tag, gateway in commit.new_tags
+            replace(self._reading.tag_of(each.tag, each.path), gateway=each.gateway or None)
+            for each in commit.new_tags
         ]
         self._lake.commit_raw(commit, new_tags=new)
         self._catalogue.settle()

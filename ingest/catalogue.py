@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from contracts.batches import NewTag
 from ingest.topic_numbers import TopicNumbers
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ class Catalogue:
         self._known = set(known)
         self._counts = Counter(known.values())
         self._limits = limits
-        self._new: dict[str, str] = {}
+        self._new: dict[str, NewTag] = {}
         self._new_counts: Counter[str] = Counter()
         self.topic_numbers = TopicNumbers()  # of topics that are known tags
 
     @property
-    def new(self) -> tuple[tuple[str, str], ...]:
-        """The tags learned since the last commit, each with its gateway, "" for none."""
-        return tuple(self._new.items())
+    def new(self) -> tuple[NewTag, ...]:
+        """The tags learned since the last commit."""
+        return tuple(self._new.values())
 
     def has(self, tag: str) -> bool:
         """Tell whether a tag is known, or learned since the last commit."""
@@ -52,11 +53,15 @@ class Catalogue:
             return f"more tags than the limit of a gateway, {self._limits.tags_per_gateway}"
         return ""
 
-    def learn(self, decoded: Decoded) -> None:
-        """Note the tags of a message that is stored."""
-        gateway = decoded.gateway or ""
+    def learn(self, decoded: Decoded, topic: str) -> None:
+        """Note the tags of a message that is stored; `topic` is that of the message."""
         fresh = self._fresh(decoded)
-        self._new.update(dict.fromkeys(fresh, gateway))
+        if not fresh:
+            return
+        gateway, stem = decoded.gateway or "", decoded.topic
+        for tag in fresh:
+            path = None if topic == stem else topic + tag.removeprefix(stem)
+            self._new[tag] = NewTag(tag, gateway, path)
         self._new_counts[gateway] += len(fresh)
 
     def settle(self) -> None:

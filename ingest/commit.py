@@ -176,7 +176,7 @@ class _Draft:
             return "duplicate"
         if outcome.node_name:
             self._memory.births.note(outcome.node_name, outcome.node)
-        self._catalogue.learn(decoded)
+        self._catalogue.learn(decoded, message.topic)
         self.rows.add(message, decoded, level)
         self._ledger.of(gateway).stored += 1
         return "stored"
@@ -201,7 +201,7 @@ class _Draft:
         level = level_of(outcome)
         # its count is known from now on, if it was not when it was refused
         self._memory.note_replayed(level, message, outcome)
-        self._catalogue.learn(outcome)
+        self._catalogue.learn(outcome, message.topic)
         self.rows.add(message, outcome, level)
         self._ledger.of(self._waiting.pop(position)).dead_letter -= 1
         self._ledger.of(outcome.gateway or "").stored += 1

@@ -14,6 +14,7 @@ from gainline.flow import Intake
 from gainline.places import renewed, tag_maker
 from ingest.blocks import Received
 from store.query import fetch
+from tests.ingest.test_sparkplug import bd_seq, payload_of
 
 NOW_US = 1_767_225_600_000_000
 
@@ -93,15 +94,20 @@ def test_a_zone_goes_by_site_or_pattern(topic: str, zone: str) -> None:
     assert str(found) == zone
 
 
-def store_one(settings: Settings, seq: int, ts: object, topic: str = "lyon/l/m/oven") -> None:
-    sent = {"gateway": "g", "epoch": "e", "seq": seq, "ts": ts, "temperature": 1.5}
+def store(settings: Settings, *messages: tuple[str, bytes]) -> None:
     with (
         wiring.open_lake(settings, writer="ingest") as lake,
         wiring.open_journal(settings, first_position=lake.ingest_progress().position) as journal,
     ):
         intake = Intake(journal, lake, wiring.how_to_read(settings))
-        journal.append([Received(topic, json.dumps(sent).encode(), NOW_US, retained=False)])
+        if messages:
+            journal.append([Received(*one, NOW_US, retained=False) for one in messages])
         intake.store_new()
+
+
+def store_one(settings: Settings, seq: int, ts: object, topic: str = "lyon/l/m/oven") -> None:
+    sent = {"gateway": "g", "epoch": "e", "seq": seq, "ts": ts, "temperature": 1.5}
+    store(settings, (topic, json.dumps(sent).encode()))
 
 
 def settings_in(folder: Path, *tags: TagSection, **ingest: dict[str, str]) -> Settings:
@@ -142,3 +148,22 @@ def test_a_local_time_is_stored_by_the_clocks_of_its_site(tmp_path: Path) -> Non
         (datetime(2025, 10, 26, 0, 30, tzinfo=UTC), True),
         (datetime(2025, 12, 1, 12, tzinfo=UTC), False),
     ]
+
+
+def test_a_sparkplug_tag_is_placed_by_its_topic_also_after_a_change(tmp_path: Path) -> None:
+    def born(name: str) -> bytes:
+        return payload_of(bd_seq(1), {"name": name, "datatype": 9, "float_value": 1.0})
+
+    node = ("spBv1.0/Lyon/NBIRTH/Line 1", born("in/1"))
+    device = ("spBv1.0/Lyon/DBIRTH/Line 1/Press", born("in/1"))
+    store(settings_in(tmp_path), node, device)
+    asked = "SELECT tag, site, line, machine, metric, unit FROM tags WHERE metric = 'in/1'"
+    placed = [
+        {"tag": "Lyon/Line 1/Press/in/1", "machine": "Press"},
+        {"tag": "Lyon/Line 1/in/1", "machine": None},
+    ]
+    for unit in (None, "bar"):
+        store(settings_in(tmp_path, TagSection(pattern="Lyon/*", unit=unit)))
+        rows = fetch(tmp_path / "store", f"{asked} ORDER BY tag").to_pylist()
+        same = {"site": "Lyon", "line": "Line 1", "metric": "in/1", "unit": unit}
+        assert rows == [same | tag for tag in placed]
