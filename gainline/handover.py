@@ -138,8 +138,11 @@ def _own_ingest(settings: Settings, stack: ExitStack) -> Callable[[], int] | Non
     """Become the ingest of the store; None where another process is."""
     try:
         lake = stack.enter_context(wiring.open_lake(settings, writer="ingest"))
-    except ConfigError:
-        fetch_rows(wiring.store_folder(settings), "SELECT 1")  # says if it is the store's fault
+    except ConfigError as problem:
+        try:
+            fetch_rows(wiring.store_folder(settings), "SELECT 1")
+        except ConfigError:
+            raise problem from None  # it is the store's fault
         return None
     begin = lake.ingest_progress().position
     journal = stack.enter_context(wiring.open_journal(settings, first_position=begin))

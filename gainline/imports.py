@@ -48,6 +48,21 @@ FROM house.handed_over WHERE starts_with(origin, ?) GROUP BY origin
 """
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a file, and whether the lake has all of them."""
+
+    rows: pa.Table
+    parent: str  # hash of all before it in the file
+    digest: str  # and with it
+    is_stored: bool
+
+    @property
+    def row_count(self) -> int:
+        """Its rows."""
+        return self.rows.num_rows
+
+
 def import_files(settings: Settings, files: Sequence[Path]) -> bool:
     """Import files into a store and say what became of them; tell whether all could be read.
 
@@ -62,10 +77,10 @@ def import_files(settings: Settings, files: Sequence[Path]) -> bool:
     known = 0
     with desk_of(settings) as desk, progress_bar("importing", count) as advance:
         for file in files:
-            for piece in _pieces(tables_of(file, rules), partial(_earlier, settings)):
+            for piece in pieces_of(file, settings):
                 known += piece.row_count if piece.is_stored else 0
                 if not piece.is_stored:
-                    _hand_over(desk, piece, file)
+                    hand_over(desk, piece, file)
                 advance(piece.row_count)
         outcome = desk.finish()
     typer.echo(
@@ -76,6 +91,20 @@ def import_files(settings: Settings, files: Sequence[Path]) -> bool:
     if outcome.dead_letter:
         typer.echo("gainline: `gainline dead-letters list` says why", err=True)
     return outcome.dead_letter == 0
+
+
+def pieces_of(file: Path, settings: Settings) -> Iterator[Piece]:
+    """Cut a file into pieces, where it was cut earlier as long as it is the same."""
+    return _pieces(tables_of(file, wiring.rules(settings)), partial(_earlier, settings))
+
+
+def hand_over(desk: Desk, piece: Piece, file: Path) -> None:
+    """Make messages of a piece and hand them over."""
+    make = _readings if piece.rows.schema == READINGS else _messages
+    with _said(file):
+        made = list(make(piece))
+    name = f"file/{piece.parent}/{piece.digest}/{piece.row_count}/{len(made)}"
+    desk.put(name, [one._replace(origin=Origin(name, n)) for n, one in enumerate(made)])
 
 
 def _row_count(file: Path, rules: Rules) -> int:
@@ -101,20 +130,6 @@ def _said(file: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Rows of a file, and whether the lake has all of them."""
-
-    rows: pa.Table
-    parent: str  # hash of all before it in the file
-    digest: str  # and with it
-    is_stored: bool
-
-    @property
-    def row_count(self) -> int:
-        return self.rows.num_rows
-
-
-@dataclass(frozen=True)
 class _Earlier:
     """A piece that was handed over earlier."""
 
@@ -125,15 +140,14 @@ class _Earlier:
 
 def _pieces(
     tables: Iterator[pa.Table], earlier: Callable[[str], list[_Earlier]]
-) -> Iterator[_Piece]:
-    """Cut a file into pieces, where it was cut earlier as long as it is the same."""
+) -> Iterator[Piece]:
     rows, parent = pa.table({}), ""
     while (rows := _filled(rows, tables)).num_rows:
         rows_most = rows.slice(0, PIECE_ROWS)
         # those that follow no other begin with the same row, that few have to be looked at
         parent = parent or _digest("", rows.slice(0, 1))
         found = _cut_as(rows_most, parent, earlier(parent))
-        piece = found or _Piece(rows_most, parent, _digest(parent, rows_most), is_stored=False)
+        piece = found or Piece(rows_most, parent, _digest(parent, rows_most), is_stored=False)
         yield piece
         rows, parent = rows.slice(piece.row_count), piece.digest
 
@@ -147,12 +161,12 @@ def _filled(rows: pa.Table, tables: Iterator[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts) if parts else rows
 
 
-def _cut_as(rows: pa.Table, parent: str, earlier: Sequence[_Earlier]) -> _Piece | None:
+def _cut_as(rows: pa.Table, parent: str, earlier: Sequence[_Earlier]) -> Piece | None:
     for one in sorted(earlier, key=lambda one: -one.row_count):
         if one.row_count <= rows.num_rows:
             part = rows.slice(0, one.row_count)
             if _digest(parent, part) == one.digest:
-                return _Piece(part, parent, one.digest, one.is_stored)
+                return Piece(part, parent, one.digest, one.is_stored)
     return None
 
 
@@ -195,22 +209,13 @@ def _plain(column: Any) -> Iterator[bytes]:  # noqa: ANN401  # an array of any t
         yield np.asarray(column.drop_null()).tobytes()
 
 
-def _hand_over(desk: Desk, piece: _Piece, file: Path) -> None:
-    """Make messages of a piece and hand them over."""
-    make = _readings if piece.rows.schema == READINGS else _messages
-    with _said(file):
-        made = list(make(piece))
-    name = f"file/{piece.parent}/{piece.digest}/{piece.row_count}/{len(made)}"
-    desk.put(name, [one._replace(origin=Origin(name, n)) for n, one in enumerate(made)])
-
-
-def _readings(piece: _Piece) -> Iterator[Received]:
+def _readings(piece: Piece) -> Iterator[Received]:
     now_us = time.time_ns() // 1000
     for topic, payload in replay.messages(piece.rows, gateway=GATEWAY, epoch=piece.digest):
         yield Received(topic, payload, now_us, retained=False)
 
 
-def _messages(piece: _Piece) -> Iterator[Received]:
+def _messages(piece: Piece) -> Iterator[Received]:
     now_us = time.time_ns() // 1000
     times = piece.rows["received_time"].cast(pa.int64()).to_pylist()
     columns = (piece.rows[name].to_pylist() for name in ("topic", "payload", "retained"))
