@@ -24,11 +24,17 @@ _NUMBER = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+# Digits alone may be a name: the code of a product, a serial number.
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
 _NUMERIC = frozenset({int, float, bool, type(None)})
 
 
 class Value(Struct, frozen=True, gc=False):
-    """A finite number, or a text, or neither; `status` names a number that is not finite."""
+    """A finite number, or a text, or neither; `status` names a number that is not finite.
+
+    Both where a number was sent as digits of which the number would lose some: 007.
+    """
 
     value: float | None
     text: str | None = None
@@ -43,6 +49,8 @@ def value_of(sent: object, limits: Limits) -> Value:
     >>> from ingest.readings import Limits
     >>> value_of("21.5", Limits()), value_of("ERROR", Limits())
     (Value(value=21.5, text=None, status=None), Value(value=None, text='ERROR', status=None))
+    >>> value_of("007", Limits())
+    Value(value=7.0, text='007', status=None)
     >>> value_of(True, Limits()), value_of(float("nan"), Limits())
     (Value(value=1.0, text=None, status=None), Value(value=None, text=None, status='NaN'))
     """
@@ -111,9 +119,12 @@ def _value_of_text(text: str, limits: Limits) -> Value:
     if len(text) > limits.string_bytes or len(text.encode()) > limits.string_bytes:
         raise PayloadError("too_big", f"a text is longer than the limit, {limits.string_bytes} B")
     stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
-        return _value_of_number(float(stripped))
-    return Value(None, text)
+    if not _NUMBER.fullmatch(stripped):
+        return Value(None, text)
+    read = _value_of_number(float(stripped))
+    if read.value is not None and _DIGITS.fullmatch(stripped) and f"{read.value:.0f}" != stripped:
+        return Value(read.value, text)
+    return read
 
 
 def _value_of_number(number: float) -> Value:
