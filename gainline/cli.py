@@ -13,6 +13,7 @@ from gainline.dead_letters import dead_letters_app
 from gainline.ending import (
     EXIT_ANSWER_IS_BAD,
     code_of,
+    end_well_when_told,
     interruptible,
     leave,
     prepare_streams,
@@ -42,6 +43,8 @@ app = typer.Typer(
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
+# What SIGTERM ends with exit code 0, also while it still loads what it needs.
+SERVICES = {"run", "ingest", "judge", "maintain", "schedule", "serve"}
 # A larger gain is a slip of the keyboard.
 GAIN_MAX = 1000
 
@@ -49,7 +52,10 @@ GAIN_MAX = 1000
 def main() -> None:
     """Run the command line and exit with a code of docs/commands.md."""
     prepare_streams()
-    leave(run(sys.argv[1:]))
+    words = sys.argv[1:]
+    if words and words[0] in SERVICES and "--from" not in words:
+        end_well_when_told()
+    leave(run(words))
 
 
 def run(words: list[str]) -> int:

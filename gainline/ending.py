@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -49,6 +50,11 @@ def code_of(command: Callable[[], int | None]) -> int:
     except Exception as problem:  # noqa: BLE001  # whatever it is, the user gets one line
         code = _complain(problem)
     return code
+
+
+def end_well_when_told() -> None:
+    """End with 0 on SIGTERM, for a service that has not begun: it then listens for itself."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
 
 
 def interruptible(work: Callable[[], Answer]) -> Answer:

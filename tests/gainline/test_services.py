@@ -74,6 +74,28 @@ def test_ingest_waits_for_a_broker_that_is_not_there_and_ends_when_told(tmp_path
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", ["run", "ingest", "judge"])
+def test_a_service_that_is_told_to_end_before_it_has_begun_ends_well(
+    tmp_path: Path, name: str
+) -> None:
+    broker = ("--broker", f"mqtt://127.0.0.1:{free_port()}") if name != "judge" else ()
+    for delay_s in (0.0, 0.2, 0.5, 0.9):
+        log = tmp_path / f"log-{delay_s}"
+        with service(name, *broker, "--store", tmp_path / "s", log=log) as process:
+            wait_for(lambda pid=process.pid: _hears(pid, signal.SIGTERM), what="it listens")
+            time.sleep(delay_s)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0, f"{delay_s}: {log.read_text()}"
+
+
+def _hears(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process has a handler for a signal: proc(5), SigCgt."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.timeout(120)
 def test_a_full_disk_stops_ingest_and_free_space_starts_it_again(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
