@@ -1,9 +1,13 @@
 """A segment: one Parquet file of the lake, sorted, small and on disk when it has a name."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -63,10 +67,48 @@ def _sorted(table: pa.Table) -> pa.Table:
     # Any: the stubs know no dictionary arrays
     tags: Any = table["tag"].combine_chunks()
     ranks: Any = pc.rank(tags.dictionary, sort_keys="ascending", tiebreaker="dense")
-    keys = table.select([key for key in SORT_KEYS if key in table.column_names])
-    keys = keys.set_column(keys.schema.get_field_index("tag"), "tag", pc.take(ranks, tags.indices))
-    order = pc.sort_indices(keys, sort_keys=[(key, "ascending") for key in keys.column_names])
-    return table.take(order)
+    order = _order(table, ranks.to_numpy()[tags.indices.to_numpy()])
+    columns = [column if _is_constant(column) else column.take(order) for column in table.columns]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _order(table: pa.Table, ranks: npt.NDArray[np.uint64]) -> pa.Array[Any]:
+    """Say in which order the rows are to be: by tag, time, arrival; rows come by arrival mostly.
+
+    The tags alone are ordered first, keeping the order of arrival, as numbers of 16 bits where
+    they fit: numpy counts those instead of comparing them. In most batches time ascends then.
+    """
+    names = [key for key in SORT_KEYS[1:] if key in table.column_names]
+    times, arrivals = (table[key] if key in names else None for key in SORT_KEYS[1:])
+    if times is not None and arrivals is not None and _ascends(times, arrivals):
+        small = ranks.astype(np.uint16) if ranks.size and ranks.max() < 1 << 16 else ranks
+        order = np.argsort(small, kind="stable")
+        sorted_times, sorted_ranks = times.to_numpy().view(np.int64)[order], small[order]
+        ascends = sorted_times[1:] >= sorted_times[:-1]
+        if np.all(ascends | (sorted_ranks[1:] != sorted_ranks[:-1])):
+            return pa.array(order)
+    keys = table.select(names).add_column(0, "tag", pa.array(ranks))
+    return pc.sort_indices(keys, sort_keys=[(key, "ascending") for key in keys.column_names])
+
+
+def _ascends(times: pa.ChunkedArray[Any], arrivals: pa.ChunkedArray[Any]) -> bool:
+    numbers = arrivals.to_numpy()
+    return times.null_count == 0 and bool(np.all(numbers[1:] > numbers[:-1]))
+
+
+def _is_constant(column: pa.ChunkedArray[Any]) -> bool:
+    """Tell cheaply whether all rows are the same, so that no order matters."""
+    if column.null_count == len(column):
+        return True
+    if column.null_count or column.num_chunks != 1:
+        return False
+    if pa.types.is_dictionary(column.type):
+        only: Any = column.chunk(0)
+        return len(only.dictionary) == 1
+    if pa.types.is_int8(column.type) or pa.types.is_int32(column.type):
+        span: dict[str, Any] = pc.min_max(column).as_py()  # type: ignore[assignment]
+        return bool(span["min"] == span["max"])
+    return False
 
 
 def _write_parquet(table: pa.Table, sink: BinaryIO) -> None:
