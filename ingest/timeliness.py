@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.quality import Quality, Reason
 from ingest.readings import NO_TIME
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy.typing as npt
 
 # Clocks that are kept by a network are right within a second, those that nobody keeps drift by
@@ -39,7 +40,7 @@ def with_time_reasons(table: pa.Table) -> pa.Table:
     return table
 
 
-def _integers(times: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _integers(times: pa.ChunkedArray[Any]) -> npt.NDArray[np.int64]:
     """Give microseconds since 1970, NO_TIME for null."""
-    counts = times.cast(pa.int64())
-    return (pc.fill_null(counts, NO_TIME) if counts.null_count else counts).to_numpy()
+    filled: pa.ChunkedArray[Any] = times.cast(pa.int64()).fill_null(NO_TIME)
+    return np.asarray(filled.to_numpy(), np.int64)
