@@ -42,5 +42,5 @@ def with_time_reasons(table: pa.Table) -> pa.Table:
 
 def _integers(times: pa.ChunkedArray[Any]) -> npt.NDArray[np.int64]:
     """Give microseconds since 1970, NO_TIME for null."""
-    filled: pa.ChunkedArray[Any] = times.cast(pa.int64()).fill_null(NO_TIME)
-    return np.asarray(filled.to_numpy(), np.int64)
+    counts: Any = times.cast(pa.int64())
+    return np.asarray(counts.fill_null(NO_TIME).to_numpy(), np.int64)
