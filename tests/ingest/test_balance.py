@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from contracts.batches import LedgerEntry, Mark, RawCommit
 from contracts.message import DEAD_LETTERS, Message, Origin
 from ingest.catalogue import Catalogue
-from ingest.commit import OWN_TOPICS, Knowledge, decode_messages
+from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
 from ingest.readings import Limits, Rules
 
@@ -156,7 +156,7 @@ class Balance(RuleBasedStateMachine):
 
     @rule()
     def own(self) -> None:
-        self.send(f"{OWN_TOPICS}g", b'{"epoch": "e", "seq": 3}', retained=True)
+        self.send("gainline/commit/g", b'{"epoch": "e", "seq": 3}', retained=True)
 
     @rule(number=st.integers(0, 3))
     def imported(self, number: int) -> None:
