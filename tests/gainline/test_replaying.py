@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import typer
 
 from contracts.errors import DataError
 from contracts.message import NOT_UTF8
-from gainline import accounts, flow, wiring
+from gainline import accounts, dead_letters, flow, wiring
 from gainline.config import IngestSection, Settings, StoreSection
 from gainline.handover import desk_of
 from gainline.replaying import Choice, replay_dead_letters
@@ -175,8 +176,10 @@ def test_a_replay_that_is_killed_with_ingest_is_finished_by_doing_it_again(
     assert after[""] == (0, 0, 0, 0)
 
 
-def test_the_command_line_wants_a_choice(tmp_path: Path) -> None:
-    for words in ([], ["1", "--all"], ["--all", "--reason", "too_big"]):
-        done = gainline("dead-letters", "replay", *words, "--store", tmp_path)
-        assert done.returncode == 2
-        assert "--reason" in done.stderr
+def test_the_command_line_wants_one_choice(tmp_path: Path) -> None:
+    done = gainline("dead-letters", "replay", "--store", tmp_path)
+    assert done.returncode == 2
+    assert "--reason" in done.stderr
+    for positions, reason, every in (([1], None, True), ([1], "too_big", False), ([], "a", True)):
+        with pytest.raises(typer.BadParameter, match="--all"):
+            dead_letters.replay_dead_letters(positions, reason, every=every, store=tmp_path)
