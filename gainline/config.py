@@ -16,6 +16,8 @@ import msgspec
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
 from gainline.outfile import whole_file
+from ingest.frames import MESSAGE_BYTES_MAX
+from ingest.journal import JOURNAL_BYTES_MIN
 from ingest.topics import DEFAULT_TEMPLATE
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
@@ -27,6 +29,8 @@ LARGEST = 1e15
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
+Megabytes = Annotated[int, msgspec.Meta(ge=JOURNAL_BYTES_MIN >> 20, le=1 << 30)]
+PayloadBytes = Annotated[int, msgspec.Meta(ge=1, le=MESSAGE_BYTES_MAX // 2)]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -64,8 +68,8 @@ class BrokerSection(Section, frozen=True):
 class IngestSection(Section, frozen=True):
     """What is accepted, and how much may wait."""
 
-    journal_limit_mb: Count = 2048
-    payload_bytes_max: Count = 1024 * 1024
+    journal_limit_mb: Megabytes = 2048
+    payload_bytes_max: PayloadBytes = 1024 * 1024
     depth_max: Count = 32
     fields_max: Count = 1000
     string_bytes_max: Count = 4096

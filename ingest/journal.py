@@ -57,6 +57,7 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 
 # With fewer, the file being written and the file being read would be the whole journal.
 SEGMENT_COUNT_MIN = 4
+JOURNAL_BYTES_MIN = SEGMENT_COUNT_MIN * SEGMENT_BYTES  # half of it holds any message: frames.py
 
 _LOCK = "lock"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -133,6 +133,16 @@ def test_what_only_a_check_finds_is_named_with_its_line(
     assert str(raised.value).startswith(f"{path}{words}")
 
 
+@pytest.mark.parametrize("line", ["journal_limit_mb = 63", "payload_bytes_max = 8388609"])
+def test_a_journal_that_could_not_take_a_payload_is_refused(tmp_path: Path, line: str) -> None:
+    path = written(tmp_path, f"[ingest]\n{line}\n")
+    with pytest.raises(ConfigError) as raised:
+        load(path, environment={})
+    assert str(raised.value).startswith(
+        f"{path}:2: ingest.{line.split(maxsplit=1)[0]}: must be a whole number"
+    )
+
+
 def test_the_command_line_has_the_last_word() -> None:
     settings = with_options(Settings(), broker="mqtt://h:1", store=Path("s"), topics=["t/#"])
     assert settings.broker.url == "mqtt://h:1"

@@ -7,24 +7,31 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from contracts.errors import ContractError, GainlineError, TransientError
-from contracts.message import NOT_UTF8, Address, Message
+from contracts.errors import GainlineError
+from contracts.message import NOT_UTF8, Address
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
-from ingest.mqtt.client import require_reachable
 from ingest.mqtt.publisher import Publisher
-from ingest.mqtt.receiver import Receiver
-
-EVERYTHING = 1 << 40
-NOWHERE = Address("127.0.0.1", 1)
+from tests.reception import (
+    EVERYTHING,
+    NOWHERE,
+    Peer,
+    at_work,
+    eventually,
+    everything_in,
+    listening,
+    mosquitto_at,
+    numbers_in,
+    publish,
+    receiver_of,
+    running,
+)
 
 
 @pytest.fixture
@@ -37,45 +44,6 @@ def broker() -> Iterator[Address]:
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal.open(tmp_path / "journal", limit_bytes=1 << 30) as journal:
         yield journal
-
-
-def receiver_of(address: Address, journal: Journal, **options: int) -> Receiver:
-    return Receiver(address, topics=["plant/#"], client_id="r", journal=journal, **options)
-
-
-@contextmanager
-def running(receiver: Receiver) -> Iterator[Receiver]:
-    stop = threading.Event()
-    thread = threading.Thread(target=receiver.run, args=(stop,))
-    thread.start()
-    try:
-        eventually(lambda: receiver.connected)
-        yield receiver
-    finally:
-        stop.set()
-        thread.join(5)
-        assert not thread.is_alive()
-
-
-def eventually(is_so: Callable[[], bool], *, within_s: float = 20) -> None:
-    until = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def publish(address: Address, numbers: range, *, size: int = 20) -> None:
-    with Publisher(address, client_id="p") as publisher:
-        for number in numbers:
-            publisher.publish(f"plant/{number % 7}", str(number).encode().rjust(size))
-
-
-def everything_in(journal: Journal) -> list[Message]:
-    return journal.read(journal.start, limit_bytes=EVERYTHING)
-
-
-def numbers_in(journal: Journal) -> list[int]:
-    return [int(message.payload) for message in everything_in(journal)]
 
 
 def test_messages_arrive_in_order_and_are_acknowledged_once(
@@ -256,87 +224,26 @@ def test_a_journal_that_failed_ends_the_receiver_without_an_acknowledgement(
 def test_a_topic_that_is_not_utf_8_is_received_and_acknowledged_like_any_other(
     journal: Journal,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = Address(*server.getsockname())
-        receiver, stop = receiver_of(address, journal), threading.Event()
-        thread = threading.Thread(target=receiver.run, args=(stop,))
-        thread.start()
-        with server.accept()[0] as peer:
-            peer.settimeout(10)
-            assert peer.recv(1000)[:1] == b"\x10"
-            peer.sendall(b"\x20\x02\0\0")
-            assert peer.recv(1000)[:1] == b"\x82"
-            peer.sendall(b"\x90\x03\0\x01\x01")
-            peer.sendall(b"\x32\x08\0\x03a/\xff\0\x07x" + b"\x32\x08\0\x03a/b\0\x08y")
-            acknowledged = b""
-            while len(acknowledged) < 8:
-                acknowledged += peer.recv(8)
-            stop.set()
-            fence = peer.recv(1000)  # is everything before this processed?
-            assert fence[:1] == b"\x82"
-            peer.sendall(b"\x90\x03" + fence[2:4] + b"\x01")
-            while rest := peer.recv(1000):
-                last = rest
-            assert last.endswith(b"\xe0\0")
-        thread.join()
-    assert acknowledged == b"\x40\x02\0\x07\x40\x02\0\x08"
+    with listening() as (server, address):
+        with at_work(receiver_of(address, journal)):
+            peer = Peer(server)
+            peer.greet()
+            peer.wire.sendall(b"\x32\x08\0\x03a/\xff\0\x07x" + b"\x32\x08\0\x03a/b\0\x08y")
+            assert peer.acknowledged(2) == [7, 8]
+            leaving = threading.Thread(target=peer.say_farewell)
+            leaving.start()
+        leaving.join()
+        peer.wire.close()
     assert [(m.topic, m.payload) for m in everything_in(journal)] == [
         (NOT_UTF8 + r"a/\xff", b"x"),
         ("a/b", b"y"),
     ]
 
 
-def test_a_publisher_waits_while_too_much_is_under_way_and_gives_up_on_a_dead_broker() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = Address(*server.getsockname())
-        # the connection is taken, and then nobody ever answers
-        with (
-            pytest.raises(TransientError, match=r"did not acknowledge 200 messages within 0.5 s"),
-            Publisher(address, client_id="p", give_up_s=0.5) as publisher,
-        ):
-            deque(publisher.publish("plant/a", b"x") for _ in range(201))
-
-
-def test_a_publisher_survives_a_restart_of_the_broker(journal: Journal) -> None:
-    with embedded_broker() as address:
-        publisher = Publisher(address, client_id="p")
-        publisher.__enter__()
-        publisher.publish("plant/a", b"0")
-        publisher.drain(5)
-    publisher.publish("plant/a", b"1")
-    with embedded_broker(address.port), running(receiver_of(address, journal)) as receiver:
-        publisher.publish("plant/a", b"2")
-        publisher.__exit__(None, None, None)
-        eventually(lambda: receiver.received_count >= 2)
-    assert sorted(set(numbers_in(journal)) - {0}) == [1, 2]
-
-
-def test_a_topic_with_a_wildcard_cannot_be_published_to(broker: Address) -> None:
-    with Publisher(broker, client_id="p") as publisher:
-        with pytest.raises(ContractError, match="is no topic to publish to"):
-            publisher.publish("plant/#", b"x")
-        publisher.publish("plant/a", b"x")
-
-
-def test_a_publisher_without_a_broker_says_what_to_check() -> None:
-    with (
-        pytest.raises(TransientError, match=r"127.0.0.1:1 cannot be reached .*check that it runs"),
-        Publisher(NOWHERE, client_id="p"),
-    ):
-        pass
-
-
-def test_something_else_on_the_port_is_no_broker() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = Address(*server.getsockname())
-        with pytest.raises(TransientError, match="does not answer as an MQTT broker"):
-            require_reachable(address, timeout_s=0.5)
-
-
 def test_with_mosquitto_what_came_while_we_were_away_arrives_too(
     mosquitto: str, journal: Journal, tmp_path: Path
 ) -> None:
-    with started(mosquitto, tmp_path) as address:
+    with mosquitto_at(mosquitto, tmp_path) as address:
         with running(receiver_of(address, journal)) as receiver:
             publish(address, range(1500))
             eventually(lambda: receiver.received_count == 1500)
@@ -344,29 +251,3 @@ def test_with_mosquitto_what_came_while_we_were_away_arrives_too(
         with running(receiver_of(address, journal)) as receiver:
             eventually(lambda: receiver.received_count == 1500)
     assert numbers_in(journal) == list(range(3000))
-
-
-@contextmanager
-def started(program: str, folder: Path) -> Iterator[Address]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = Address(*probe.getsockname())
-    settings = folder / "mosquitto.conf"
-    settings.write_text(
-        f"listener {address.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-    )
-    with subprocess.Popen(
-        [program, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            eventually(lambda: is_reachable(address))
-            yield address
-        finally:
-            process.terminate()
-
-
-def is_reachable(address: Address) -> bool:
-    try:
-        require_reachable(address)
-    except TransientError:
-        return False
-    return True
