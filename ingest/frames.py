@@ -66,12 +66,8 @@ def publishes(data: bytes, at: int, protocol: int) -> Run:  # noqa: C901  # one 
     Run(end=14, message_count=2, packet_ids=[b'\x00\x07'])
     """
     packet_ids: list[bytes] = []
-    note, size, has_properties, without_id_count = (
-        packet_ids.append,
-        len(data),
-        protocol == MQTT_5,
-        0,
-    )
+    note, size, has_properties = packet_ids.append, len(data), protocol == MQTT_5
+    without_id_count = 0
     try:
         while True:
             head, length, body = data[at], data[at + 1], at + 2
@@ -151,7 +147,10 @@ def published(data: bytes, at: int, until: int, protocol: int) -> Published:
     while at < until:
         head, length, body = data[at], data[at + 1], at + 2
         if length > 127:
-            length, body = _length(data, at + 1)
+            length += (data[body] - 1) << 7
+            body += 1
+            if length > 16_383:
+                length, body = _length(data, at + 1)
         end = body + length
         body += 2
         rest = body + (data[body - 2] << 8 | data[body - 1])
