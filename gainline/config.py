@@ -78,6 +78,7 @@ class IngestSection(Section, frozen=True):
     templates: tuple[str, ...] = (DEFAULT_TEMPLATE,)
     zone: str = "UTC"
     zones: dict[str, str] = {}
+    partitions: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=1)], ...] = ()
 
 
 class StoreSection(Section, frozen=True):

@@ -18,6 +18,7 @@ from gainline.config import Settings
 from gainline.connection import broker_endpoint, broker_topics, cautions
 from gainline.finding import Finding, look
 from gainline.page.flowstate import flow_state
+from gainline.partitions import partitions
 from gainline.schedule import due_slots
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
@@ -75,6 +76,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
         broker_endpoint(settings)
         broker_topics(settings)
     wiring.how_to_read(settings)
+    partitions(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:

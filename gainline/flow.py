@@ -28,6 +28,7 @@ from ingest.identity import Memory
 from ingest.inbox import Inbox
 from ingest.journal import Journal
 from ingest.readings import Rules
+from ingest.sources import Sources, positions_of, with_positions
 from store.lake import Lake
 
 if TYPE_CHECKING:
@@ -50,43 +51,48 @@ class HowToRead:
 
 
 class Intake:
-    """Moves messages from the journal into the lake."""
+    """Moves messages from the journals into the lake."""
 
     def __init__(
         self,
-        journal: Journal,
+        sources: Sources,
         lake: Lake,
         reading: HowToRead,
         tell: Callable[[RawCommit], object] = lambda _: None,
     ) -> None:
         """Begin where the lake's last commit ended; `tell` is told of each commit in the lake."""
-        self._journal, self._lake, self._reading, self._tell = journal, lake, reading, tell
+        self._sources, self._lake, self._reading, self._tell = sources, lake, reading, tell
         lake.revise_tags(lambda known: renewed(known, reading.tag_of))
         senders = {tag: known.gateway or "" for tag, known in lake.known_tags().items()}
         self._catalogue = Catalogue(senders, reading.rules.limits)
         self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
 
     def store_new(self) -> int:
-        """Commit messages that wait in the journal; give their number, 0 when none waits."""
+        """Commit messages that wait in a journal; give their number, 0 when none waits."""
         done = self._done or self._lake.ingest_progress()
         self._done = done
-        messages = self._journal.read(done.position, limit_bytes=COMMIT_BYTES_MAX)
-        if not messages:
+        taken = self._sources.take(done, limit_bytes=COMMIT_BYTES_MAX)
+        if taken is None:
             return 0
         known = Knowledge(
-            Memory.load(done.memory), self._catalogue, self._reading.rules, self._waiting(messages)
+            Memory.load(taken.memory),
+            self._catalogue,
+            self._reading.rules,
+            self._waiting(taken.messages),
         )
-        commit = decode_messages(messages, known, first_arrival=done.arrival)
+        commit = decode_messages(taken.messages, known, first_arrival=done.arrival)
+        commit = with_positions(commit, taken)
         self._done = None
         self._commit(commit)
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
-        self._journal.trim(commit.until_position)
+        self._sources.trim(self._done, taken.name)
         self._tell(commit)
         return commit.until_position - done.position
 
     def marks(self) -> tuple[Mark, ...]:
         """Give the commit marks of all gateways, as of the lake's last commit."""
-        return Memory.load(self._lake.ingest_progress().memory).marks()
+        _, memory = positions_of(self._lake.ingest_progress())
+        return Memory.load(memory).marks()
 
     def _waiting(self, messages: Sequence[Message]) -> dict[int, str]:
         """Ask the lake which of the dead letters among the messages wait to be read."""

@@ -14,6 +14,7 @@ from gainline import flow, wiring
 from gainline.config import Settings
 from ingest.blocks import Received
 from ingest.inbox import Inbox
+from ingest.sources import OWN, positions_of
 from store.query import fetch_rows
 
 # What may wait in the inbox while more is made: some commits' worth, so that nobody waits for us.
@@ -144,7 +145,8 @@ def _own_ingest(settings: Settings, stack: ExitStack) -> Callable[[], int] | Non
         except ConfigError:
             raise problem from None  # it is the store's fault
         return None
-    begin = lake.ingest_progress().position
+    positions, _ = positions_of(lake.ingest_progress())
+    begin = positions.get(OWN, 0)
     journal = stack.enter_context(wiring.open_journal(settings, first_position=begin))
-    intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
+    intake = flow.Intake(wiring.sources(settings, journal), lake, wiring.how_to_read(settings))
     return partial(flow.take_and_store, wiring.inbox(settings), journal, intake)

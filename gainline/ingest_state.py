@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
 
+from ingest.journal import Journal
+from ingest.mqtt.receiver import Receiver
+
 FILE = "ingest.state"
 # Written in place, so that it can also be told that the disk is full; longer than any state.
 FILE_BYTES = 4096
-# It is written each second; after so many without a word ingest does not run, or hangs.
+TELL_EVERY_S = 1.0
+# After so many without a word ingest does not run, or hangs.
 FRESH_S = 10.0
 
 
@@ -28,10 +34,27 @@ class IngestState:
     journal_bytes: int  # what has not been stored yet, with preallocated space
     journal_limit_bytes: int
 
+    @staticmethod
+    def unknown() -> IngestState:
+        """Give the state of a reader that has said nothing yet."""
+        return IngestState(
+            told_at_s=time.time(),
+            is_connected=False,
+            is_waiting_for_space=False,
+            received_count=0,
+            journal_bytes=0,
+            journal_limit_bytes=0,
+        )
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether it was told lately."""
+        return time.time() - self.told_at_s <= FRESH_S
+
     @property
     def complaint(self) -> str | None:
         """Say in words what is wrong, None if nothing is."""
-        if time.time() - self.told_at_s > FRESH_S:
+        if not self.is_fresh:
             return "ingest does not run"
         if self.is_waiting_for_space:
             return "the journal is full, or its disk: nothing is read from the broker meanwhile"
@@ -57,3 +80,33 @@ def told(store: Path) -> IngestState | None:
         return msgspec.json.decode((store / FILE).read_bytes(), type=IngestState)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def state_of(receiver: Receiver, journal: Journal) -> IngestState:
+    """Look at a reader and its journal."""
+    return IngestState(
+        told_at_s=time.time(),
+        is_connected=receiver.connected,
+        is_waiting_for_space=receiver.is_waiting_for_space,
+        received_count=receiver.received_count,
+        journal_bytes=journal.byte_count,
+        journal_limit_bytes=journal.limit_bytes,
+    )
+
+
+def combined(states: Sequence[IngestState]) -> IngestState:
+    """Put the states of several readers together: all must be well; what they hold adds up."""
+    return IngestState(
+        told_at_s=min(state.told_at_s for state in states),
+        is_connected=all(state.is_connected and state.is_fresh for state in states),
+        is_waiting_for_space=any(state.is_waiting_for_space for state in states),
+        received_count=sum(state.received_count for state in states),
+        journal_bytes=sum(state.journal_bytes for state in states),
+        journal_limit_bytes=sum(state.journal_limit_bytes for state in states),
+    )
+
+
+def keep_telling(stop: threading.Event, say: Callable[[], None]) -> None:
+    """Say something every second until the end."""
+    while not stop.wait(TELL_EVERY_S):
+        say()

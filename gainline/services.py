@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import socket
@@ -18,17 +17,14 @@ from pathlib import Path
 
 import structlog
 
-from contracts.errors import ConfigError, GainlineError, TransientError
+from contracts.errors import ConfigError, GainlineError
 from gainline import flow, wiring
 from gainline.config import Settings
+from gainline.ingestion import ingest
+from gainline.loops import Stop, drain, guarded, patiently, started
 from gainline.telemetry import show_alive, tell_ready
-from gainline.telling import Teller
-from ingest.journal import Journal
-from store.lake import Lake
 from store.maintain import maintain as keep_in_order
 
-# The world's faults are retried at this pace: a full disk must be noticed within 5 s of its end.
-RETRY_S = 1.0
 # A judge that polls twice a commit adds at most half of it to the age of a verdict.
 JUDGE_POLLS_PER_COMMIT = 2
 MAINTAIN_EVERY_S = 600.0
@@ -39,48 +35,10 @@ OTHERS_WAIT_S = 5.0
 # A service that failed begins again after so long, doubled at each failure.
 RESTART_S_MIN = 1.0
 RESTART_S_MAX = 60.0
-# Nothing that gets on takes longer: a commit waits 30 s for its turn, a report takes seconds. The
-# sign of life is not renewed then.
-HANGS_AFTER_S = 120.0
 # How long a service may take to end once it was told to; `run` must be gone within 10 s.
 STOP_WITHIN_S = 8.0
-# What is left in the journal after that is stored at the next start.
-LAST_COMMITS_S = 3.0
 
 log = structlog.get_logger()
-
-
-class Stop(threading.Event):
-    """Set when the services are to end; `is_up` is set once the first of them does its work.
-
-    Services pause by waiting for it, so it knows since when each has been at work without a pause.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_up = threading.Event()
-        self._busy_since_s: dict[int, float] = {}  # of each service's thread; infinite in a pause
-
-    def note_progress(self) -> None:
-        """Note that the service in this thread gets on with its work."""
-        self._busy_since_s[threading.get_ident()] = time.monotonic()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Pause until it is set, `timeout` seconds at most; tell whether it is set."""
-        service = threading.get_ident()
-        if service not in self._busy_since_s:
-            return super().wait(timeout)
-        self._busy_since_s[service] = math.inf
-        try:
-            return super().wait(timeout)
-        finally:
-            self.note_progress()
-
-    @property
-    def is_hanging(self) -> bool:
-        """Tell whether a service has neither paused nor got on for HANGS_AFTER_S."""
-        busy_since_s = min(list(self._busy_since_s.values()), default=math.inf)
-        return time.monotonic() - busy_since_s > HANGS_AFTER_S
 
 
 Service = Callable[[Settings, Stop], None]
@@ -101,7 +59,7 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
     if services[0] is not ingest:
         stop.is_up.set()
     first, *others = [partial(_watched, service, settings) for service in services]
-    threads = [_started(partial(_guarded, first, stop, failures))]
+    threads = [started(partial(guarded, first, stop, failures))]
     others_at_s = time.monotonic() + OTHERS_WAIT_S
     is_told = False
     while not received and not stop.wait(POLL_S):
@@ -109,7 +67,7 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
             is_told = True
             _tell(tell_ready)
         if others and (is_told or time.monotonic() >= others_at_s):
-            threads += [_started(partial(_kept_up, other, stop)) for other in others]
+            threads += [started(partial(_kept_up, other, stop)) for other in others]
             others = []
         if not stop.is_hanging:
             _tell(show_alive)
@@ -118,12 +76,6 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
     if failures:
         raise failures[0]
     return code
-
-
-def _started(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
 
 
 def _watched(service: Service, settings: Settings, stop: Stop) -> None:
@@ -145,23 +97,13 @@ def _join(threads: list[threading.Thread], code: int) -> None:
         os._exit(code)
 
 
-def _guarded(work: Callable[[Stop], None], stop: Stop, failures: list[Exception]) -> None:
-    """Work until told to stop; a failure stops all, and whoever waits raises it again."""
-    try:
-        _patiently(partial(work, stop), stop)
-    except Exception as problem:  # noqa: BLE001  # raised again where the thread is joined
-        failures.append(problem)
-    finally:
-        stop.set()
-
-
 def _kept_up(work: Callable[[Stop], None], stop: Stop) -> None:
     """Work until told to stop; after a failure say so, pause, and begin again."""
     pause_s = RESTART_S_MIN
     while not stop.is_set():
         began_s = time.monotonic()
         try:
-            _patiently(partial(work, stop), stop)
+            patiently(partial(work, stop), stop)
         except Exception as problem:  # noqa: BLE001  # said in the log, and tried again
             if time.monotonic() - began_s > RESTART_S_MAX:
                 pause_s = RESTART_S_MIN
@@ -177,40 +119,6 @@ def _reason(problem: Exception) -> str:
     return "".join(traceback.format_exception(problem))
 
 
-def ingest(settings: Settings, stop: Stop) -> None:
-    """Receive into the journal in a thread of its own, and move it into the lake in this one."""
-    with wiring.open_lake(settings, writer="ingest") as lake:
-        begin = lake.ingest_progress().position
-        publisher = wiring.mark_publisher(settings) if settings.broker.commit_marks else None
-        with (
-            wiring.open_journal(settings, first_position=begin) as journal,
-            Teller(publisher) as teller,
-        ):
-            _ingest(settings, journal, lake, teller, stop)
-
-
-def _ingest(settings: Settings, journal: Journal, lake: Lake, teller: Teller, stop: Stop) -> None:
-    failures = list[Exception]()
-    intake = flow.Intake(journal, lake, wiring.how_to_read(settings), teller.tell)
-    step = partial(flow.take_and_store, wiring.inbox(settings), journal, intake)
-    receiver = wiring.receiver(settings, journal)
-    interval_s = settings.store.commit_interval_s
-    receiving = _started(partial(_guarded, receiver.run, stop, failures))
-    teller.begin(intake.marks())
-    try:
-        while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
-            if receiver.connected:
-                stop.is_up.set()
-            _patiently(lambda: _drain(step, stop), stop)
-    finally:
-        stop.set()
-        receiving.join()  # before the journal is closed
-    until_s = time.monotonic() + LAST_COMMITS_S
-    _patiently(lambda: _drain(intake.store_new, stop, until_s=until_s), stop)
-    if failures:
-        raise failures[0]
-
-
 def judge(settings: Settings, stop: Stop) -> None:
     """Judge what the lake has received, as it comes."""
     with wiring.open_lake(settings, writer="judge") as lake:
@@ -219,7 +127,7 @@ def judge(settings: Settings, stop: Stop) -> None:
         )
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
         while not stop.wait(pause_s):
-            _patiently(lambda: _drain(partial(_judge_new, bench), stop), stop)
+            patiently(lambda: drain(partial(_judge_new, bench), stop), stop)
 
 
 def _judge_new(bench: flow.Bench) -> int:
@@ -231,7 +139,7 @@ def maintain(settings: Settings, stop: Stop) -> None:
     folder = wiring.store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     while not stop.is_set():
-        _patiently(lambda: keep_in_order(folder, now=datetime.now(UTC)), stop)
+        patiently(lambda: keep_in_order(folder, now=datetime.now(UTC)), stop)
         stop.wait(MAINTAIN_EVERY_S)
 
 
@@ -241,7 +149,7 @@ def schedule(settings: Settings, stop: Stop) -> None:
 
     with wiring.open_lake(settings, writer="reports") as lake:
         while not stop.is_set():
-            _patiently(lambda: make_due_reports(settings, lake, datetime.now(UTC)), stop)
+            patiently(lambda: make_due_reports(settings, lake, datetime.now(UTC)), stop)
             stop.wait(SCHEDULE_EVERY_S)
 
 
@@ -287,29 +195,3 @@ def _tell(say: Callable[[], None]) -> None:
     """Say something to who started us, who may be gone, or whose disk may be full."""
     with suppress(OSError):
         say()
-
-
-def _drain(step: Callable[[], int], stop: Stop, *, until_s: float | None = None) -> None:
-    """Repeat a step until it finds nothing more to do, or we are to stop, or the time is over."""
-    while step():
-        stop.note_progress()
-        if stop.is_set() if until_s is None else time.monotonic() >= until_s:
-            return
-
-
-def _patiently(step: Callable[[], object], stop: threading.Event) -> None:
-    """Do a step, and again after each fault of the world, saying so once."""
-    said = ""
-    while True:
-        try:
-            step()
-        except TransientError as problem:
-            if str(problem) != said:
-                said = str(problem)
-                log.warning("waiting", why=said)
-            if stop.wait(RETRY_S):
-                return
-        else:
-            if said:
-                log.info("resumed")
-            return

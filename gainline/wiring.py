@@ -11,13 +11,16 @@ from contracts.tags import Tag, TagRule
 from gainline.config import IngestSection, Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import HowToRead
+from gainline.partitions import Partition, journals_of_partitions, partitions
 from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
 from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
+from ingest.journal_view import JournalView
 from ingest.mqtt.marks import MarkPublisher
 from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits, Rules
+from ingest.sources import Sources
 from store.lake import Lake, Writer
 
 BYTES_PER_MB = 1 << 20
@@ -33,9 +36,11 @@ def open_lake(settings: Settings, *, writer: Writer) -> Lake:
     return Lake.open(store_folder(settings), writer=writer)
 
 
-def open_journal(settings: Settings, *, first_position: int) -> Journal:
-    """Open the journal beside the lake; one that is missing begins at `first_position`."""
-    folder = store_folder(settings) / "journal"
+def open_journal(
+    settings: Settings, *, first_position: int, partition: Partition | None = None
+) -> Journal:
+    """Open a journal beside the lake; one that is missing begins at `first_position`."""
+    folder = partition.folder if partition else store_folder(settings) / "journal"
     limit = settings.ingest.journal_limit_mb * BYTES_PER_MB
     return Journal.open(folder, limit_bytes=limit, first_position=first_position)
 
@@ -45,12 +50,20 @@ def inbox(settings: Settings) -> Inbox:
     return Inbox(store_folder(settings) / "inbox")
 
 
-def receiver(settings: Settings, journal: Journal) -> Receiver:
-    """Make what reads the broker into the journal. Raises ConfigError for what MQTT has not."""
+def sources(settings: Settings, journal: Journal) -> Sources:
+    """Give all journals of the store, those of readers that are processes of their own too."""
+    folders = journals_of_partitions(store_folder(settings))
+    folders |= {part.name: part.folder for part in partitions(settings)}
+    views = {name: JournalView(folder) for name, folder in folders.items()}
+    return Sources(journal, views)
+
+
+def receiver(settings: Settings, journal: Journal, partition: Partition | None = None) -> Receiver:
+    """Make what reads the broker into a journal. Raises ConfigError for what MQTT has not."""
     return Receiver(
         broker_endpoint(settings),
-        topics=broker_topics(settings),
-        client_id=settings.broker.client_id,
+        topics=partition.topics if partition else broker_topics(settings),
+        client_id=partition.client_id if partition else settings.broker.client_id,
         journal=journal,
     )
 

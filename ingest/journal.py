@@ -161,6 +161,11 @@ class Journal:
         """The largest body of a block that can ever fit."""
         return self._limit_bytes // 2 - FILE_HEADER_BYTES - BLOCK_HEADER_BYTES
 
+    @property
+    def limit_bytes(self) -> int:
+        """What it may take of the disk."""
+        return self._limit_bytes
+
     def append(self, messages: Sequence[Received]) -> int:
         """Add messages as one block and return the new `end`; durable when it returns.
 

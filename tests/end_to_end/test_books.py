@@ -14,6 +14,7 @@ from gainline.flow import Bench, Intake
 from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
+from ingest.sources import Sources
 from store.periods import periods
 
 PLAN = PlantPlan(seed=7, line_count=4, weeks=8, waves=(4,))
@@ -55,7 +56,7 @@ def _store_and_judge(plant: Plant, settings: Settings) -> None:
                 for each in plant.messages()
             ]
         )
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         while intake.store_new():
             pass
         bench = Bench(judged, wiring.rule_for(settings), wiring.judge_settings(settings))

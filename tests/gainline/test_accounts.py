@@ -9,6 +9,7 @@ from gainline import accounts, wiring
 from gainline.config import Settings, StoreSection
 from gainline.flow import Intake
 from ingest.blocks import Received
+from ingest.sources import Sources
 
 PAYLOAD = b"\xff\x00 no text at all"
 
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> Path:
                 Received("s/a/\x1b[31m", PAYLOAD, 1_767_225_600_000_000, retained=False),
             ]
         )
-        Intake(journal, lake, wiring.how_to_read(settings)).store_new()
+        Intake(Sources(journal), lake, wiring.how_to_read(settings)).store_new()
     return tmp_path / "store"
 
 

@@ -18,6 +18,7 @@ from gainline.flow import Bench, Intake
 from gainline.reporting import Occasion, gather
 from ingest.blocks import Received
 from ingest.journal import Journal
+from ingest.sources import Sources
 from store.lake import Lake
 from store.query import fetch
 
@@ -58,7 +59,7 @@ def at_work(settings: Settings) -> Iterator[tuple[Intake, Bench, Journal]]:
         wiring.open_lake(settings, writer="judge") as judged,
         wiring.open_journal(settings, first_position=lake.ingest_progress().position) as journal,
     ):
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         bench = Bench(judged, wiring.rule_for(settings), wiring.judge_settings(settings))
         yield intake, bench, journal
 
@@ -150,7 +151,7 @@ def test_a_commit_that_fails_is_made_again_with_the_same_result(tmp_path: Path) 
         wiring.open_journal(settings, first_position=0) as journal,
     ):
         journal.append(received(range(100)))
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         with pytest.raises(TransientError):
             intake.store_new()
         assert intake.store_new() == 100

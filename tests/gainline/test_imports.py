@@ -23,6 +23,7 @@ from gainline.config import Settings, StoreSection
 from gainline.handover import desk_of
 from gainline.imports import import_files
 from ingest.blocks import Received
+from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for
 
 T0_US = 1_767_225_600_000_000
@@ -257,7 +258,7 @@ def test_the_past_before_the_present_is_judged_right_and_after_it_is_late(
                 if n >= 80
             ]
             journal.append(live)
-            flow.Intake(journal, lake, wiring.how_to_read(settings)).store_new()
+            flow.Intake(Sources(journal), lake, wiring.how_to_read(settings)).store_new()
     judge_all(settings)
     assert import_files(settings, [later])
     judge_all(settings)

@@ -13,6 +13,7 @@ from gainline.config import IngestSection, Settings, StoreSection, TagSection
 from gainline.flow import Intake
 from gainline.places import renewed, tag_maker
 from ingest.blocks import Received
+from ingest.sources import Sources
 from store.query import fetch
 from tests.ingest.test_sparkplug import bd_seq, payload_of
 
@@ -99,7 +100,7 @@ def store(settings: Settings, *messages: tuple[str, bytes]) -> None:
         wiring.open_lake(settings, writer="ingest") as lake,
         wiring.open_journal(settings, first_position=lake.ingest_progress().position) as journal,
     ):
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         if messages:
             journal.append([Received(*one, NOW_US, retained=False) for one in messages])
         intake.store_new()

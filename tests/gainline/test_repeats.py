@@ -13,6 +13,7 @@ from gainline import wiring
 from gainline.config import IngestSection, Settings, StoreSection
 from gainline.flow import Bench, Intake
 from ingest.blocks import Received
+from ingest.sources import Sources
 from store.query import fetch
 
 TS_MS = 1_767_225_600_000
@@ -41,7 +42,7 @@ def run(settings: Settings, messages: Sequence[Received], *, at_end: bool = Fals
         wiring.open_journal(settings, first_position=lake.ingest_progress().position) as journal,
     ):
         journal.append(list(messages))
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         while intake.store_new():
             pass
         bench = Bench(judged, wiring.rule_for(settings), wiring.judge_settings(settings))

@@ -18,6 +18,7 @@ from gainline.config import IngestSection, Settings, StoreSection
 from gainline.handover import desk_of
 from gainline.replaying import Choice, replay_dead_letters
 from ingest.blocks import Received
+from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for
 
 T0_US = 1_767_225_600_000_000
@@ -52,7 +53,7 @@ def receive(settings: Settings, messages: list[Received]) -> None:
         begin = lake.ingest_progress().position
         with wiring.open_journal(settings, first_position=begin) as journal:
             journal.append(messages)
-            intake = flow.Intake(journal, lake, wiring.how_to_read(settings))
+            intake = flow.Intake(Sources(journal), lake, wiring.how_to_read(settings))
             while intake.store_new():
                 pass
 

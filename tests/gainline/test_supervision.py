@@ -37,9 +37,9 @@ sys.exit(services.run_until_signalled(Settings(), [hang]))
 # A service that works in short turns, the next one in a turn without end.
 WORKING = """
 import sys, time
-from gainline import services
+from gainline import loops, services
 from gainline.config import Settings
-services.HANGS_AFTER_S = services.STOP_WITHIN_S = 0.5
+loops.HANGS_AFTER_S = services.STOP_WITHIN_S = 0.5
 def work(settings, stop):
     for _ in range(10):
         stop.wait(0.2)

@@ -17,6 +17,7 @@ from gainline.ending import EXIT_ANSWER_IS_BAD, EXIT_WRONG_COMMAND_LINE, EXIT_WR
 from gainline.flow import Bench, Intake
 from gainline.tag_verbs import tags_app
 from ingest.blocks import Received
+from ingest.sources import Sources
 from store.query import fetch
 
 TAG = "lyon/body/l1/oven/temperature"
@@ -40,7 +41,7 @@ def start_ingest(settings: Settings, *payloads: dict[str, float]) -> None:
         wiring.open_lake(settings, writer="ingest") as lake,
         wiring.open_journal(settings, first_position=lake.ingest_progress().position) as journal,
     ):
-        intake = Intake(journal, lake, wiring.how_to_read(settings))
+        intake = Intake(Sources(journal), lake, wiring.how_to_read(settings))
         sent = [json.dumps(payload).encode() for payload in payloads]
         journal.append([Received("lyon/body/l1/oven", one, NOW_US, retained=False) for one in sent])
         intake.store_new()
