@@ -11,9 +11,10 @@ from ingest.decode import complaint_of_topic, decode, decode_sparkplug
 from ingest.identity import level_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
-from ingest.singles import read_singles
+from ingest.runs import read_run
 from ingest.sparkplug.host import PREFIX, Outcome
 from ingest.timeliness import with_time_reasons
+from ingest.topic_numbers import tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from contracts.message import Message, Origin
     from ingest.catalogue import Catalogue
     from ingest.identity import Memory
+    from ingest.layouts import Layout
     from ingest.readings import Decoded, Rules
 
 # The table of one commit ends with the message that takes it over this, about: short messages can
@@ -77,6 +79,7 @@ class _Draft:
         self.rows = Rows()
         self._memory = known.memory.copy()
         self._catalogue, self._rules = known.catalogue, known.rules
+        self._catalogue.topic_numbers.retry()
         self._ledger = _Ledger(self._memory.ledger_name)
         self._dead: list[DeadLetter] = []
         self._replayed: list[int] = []
@@ -86,7 +89,7 @@ class _Draft:
     def add_all(self, messages: Sequence[Message]) -> int:
         """Give messages their places until there are too many rows; tell how many it took.
 
-        Single readings are taken by the thousand where all of so many messages are new and in
+        Native readings are taken by the thousand where all of so many messages are new and in
         order. Where they are not, each half is tried, and at last each message by itself.
         """
         left = [(start, start + RUN_MAX) for start in range(0, len(messages), RUN_MAX)][::-1]
@@ -94,37 +97,38 @@ class _Draft:
             start, end = left.pop()
             run = messages[start:end]
             if len(run) >= RUN_MIN:
-                if not self._add_singles(run):
+                if not self._add_run(run):
                     middle = start + len(run) // 2
                     left += [(middle, end), (start, middle)]
                 continue
             for number, message in enumerate(run, start + 1):
                 self.add(message)
+                self._catalogue.topic_numbers.doubt(message)
                 if self.rows.byte_count >= TABLE_BYTES_MAX:
                     return number
         return len(messages)
 
-    def _add_singles(self, messages: Sequence[Message]) -> bool:
-        """Store messages of one native reading each, if all are such and new; else do nothing."""
+    def _add_run(self, messages: Sequence[Message]) -> bool:
+        """Store messages that can be read at once, if all are new; else do nothing."""
         limits = self._rules.limits
-        run = read_singles(messages, self._catalogue.topic_numbers, self._is_tag, limits)
+        run = read_run(messages, self._catalogue.topic_numbers, self._can_be, limits)
         if run is None or self.rows.byte_count_with(run) >= TABLE_BYTES_MAX:
             return False
-        if not self._memory.admit_singles(run):
+        if not self._memory.admit_run(run):
             return False
-        self.rows.add_singles(run)
-        for gateway, count in run.counts():
+        self.rows.add_run(run)
+        for gateway, count in run.by_gateway():
             self._ledger.of(gateway).stored += count
         return True
 
-    def _is_tag(self, topic: str) -> bool:
-        """Tell whether the topic of a message can be the whole tag, and is one that is known."""
+    def _can_be(self, topic: str, layout: Layout) -> bool:
+        """Tell whether messages of a topic can be of a layout: one of native readings."""
         tag_bytes = self._rules.limits.tag_bytes
         return (
-            self._catalogue.has(topic)
-            and not topic.startswith((OWN_TOPICS, PREFIX))
+            not topic.startswith((OWN_TOPICS, PREFIX))
             and complaint_of_topic(topic, tag_bytes) is None
             and len(topic.encode()) < tag_bytes
+            and all(map(self._catalogue.has, tags_of(topic, layout)))
         )
 
     def add(self, message: Message) -> None:

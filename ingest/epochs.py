@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.readings import Decoded
-    from ingest.singles import Stretch
+    from ingest.runs import Stretch
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
 # time; it can never refuse one that is new.
@@ -77,22 +77,19 @@ class Epochs:
         again.newest_us = _newest_us(decoded)
         return True
 
-    def admit_stretches(self, stretches: Sequence[Stretch]) -> bool:
-        """Remember messages as `admit` does where each stretch goes on from the last count.
+    def go_on(self, stretches: Sequence[Stretch]) -> bool:
+        """Tell whether each begins where the counts of its epoch have ended."""
+        return all(self._end_before(one) is not None for one in stretches)
 
-        Else remember nothing. The stretches are in order of appearance, each of another epoch.
-        """
-        runs = [self._end_before(one) for one in stretches]
-        if None in runs:
-            return False
-        for one, run in zip(stretches, runs, strict=True):
-            if run is not None:
-                self._touch(one.gateway, one.epoch, run)
-                run.seen.ends[-1] = one.last
-                run.newest_us = max(run.newest_us, one.newest_us)
+    def admit_stretches(self, stretches: Sequence[Stretch]) -> None:
+        """Remember messages as `admit` does. They `go_on`, and are in order of appearance."""
+        for one in stretches:
+            run = self._run(one.gateway, one.epoch, one.first)
+            self._touch(one.gateway, one.epoch, run)
+            run.seen.ends[-1] = one.last
+            run.newest_us = max(run.newest_us, one.newest_us)
         for one in sorted(stretches, key=lambda one: one.until):
             self._heard_of(one.gateway)
-        return True
 
     def admit_unread(self, count: tuple[str, str, int], received_us: int) -> bool:
         """Remember a message of which no more could be read; False if it was here."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contracts.batches import Mark
     from contracts.message import Message, Origin
     from ingest.readings import Decoded, Refusal
-    from ingest.singles import Singles
+    from ingest.runs import Run
 
 # Beyond each of these bounds the oldest is forgotten. To forget may admit a message a second
 # time; it can never refuse one that is new. See ingest/epochs.py, ingest/lasts.py and
@@ -111,16 +111,18 @@ class Memory:
             self._lasts.note_if_known(message)
         return True
 
-    def admit_singles(self, run: Singles) -> bool:
-        """Remember messages of one reading each, as `admit` does, if all are new; else nothing."""
-        if run.counted is None:
-            if not self._recent.admit_singles(run):
+    def admit_run(self, run: Run) -> bool:
+        """Remember messages as `admit` does, if all are new and none leaves a gap; else nothing."""
+        stretches = run.stretches()
+        if stretches is None or not self._epochs.go_on(stretches):
+            return False
+        if len(run.uncounted):
+            if not self._recent.admit_run(run):
                 return False
             for message in run.last_messages():
                 self._lasts.note(message, hash_of(message))
-            return True
-        stretches = run.stretches()
-        return stretches is not None and self._epochs.admit_stretches(stretches)
+        self._epochs.admit_stretches(stretches)
+        return True
 
     def admit_refused(self, message: Message, refusal: Refusal) -> bool:
         """Remember a message that cannot be read; False if it has been seen.

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from ingest.readings import Context
 
-_IDENTITY = ("gateway", "epoch", "seq")
-RESERVED = frozenset({"ts", *_IDENTITY})  # these name no metric
+IDENTITY = ("gateway", "epoch", "seq")
+RESERVED = frozenset({"ts", *IDENTITY})  # these name no metric
 NAMELESS = "value"  # this name adds no level to the tag: the topic ends with the metric
-_WITHOUT_TIME = frozenset({NAMELESS, *_IDENTITY})
+_WITHOUT_TIME = frozenset({NAMELESS, *IDENTITY})
 
 _TRUSTED = (int(Quality.GOOD), 0)
 _DOUBTED = (int(Quality.UNCERTAIN), int(Reason.TIME))
@@ -79,7 +79,7 @@ def _is_native(document: dict[str, object]) -> bool:
     return (
         "ts" in document
         or (bool(document) and document.keys() <= _WITHOUT_TIME)
-        or all(document.get(name) is not None for name in _IDENTITY)
+        or all(document.get(name) is not None for name in IDENTITY)
     )
 
 

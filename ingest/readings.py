@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # the time of a reading that has none, in columns of microseconds: a null without a second array
 NO_TIME = -(2**63)
+# the count of a message that has none, in columns of counts, which start at 0
+NO_SEQ = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.singles import in_groups
+from ingest.lasts import hash_of
+from ingest.runs import in_groups
 from ingest.topic_numbers import IS_TOPIC_KEY, TOPIC_KEY_BYTES, topic_key_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ingest.readings import Decoded
-    from ingest.singles import Singles
+    from ingest.runs import Run
+    from ingest.topic_numbers import TopicNumbers
 
 # The most that a broker may have delivered and not acknowledged, and so deliver again (Receive
 # Maximum of MQTT 5 has 16 bits). Beyond it the oldest is forgotten.
@@ -60,22 +62,28 @@ class Recent:
         _note_time(key, self._latest)
         return is_new
 
-    def admit_singles(self, run: Singles) -> bool:
-        """Remember single readings if all are new and none is there twice; else change nothing."""
-        topics, numbers = run.topics, run.numbers
-        keys = np.empty((len(numbers), 3), np.int64)
-        keys[:, 0] = topics.hashes[numbers]
-        keys[:, 1] = run.times
-        keys[:, 2] = run.values.view(np.int64)
+    def admit_run(self, run: Run) -> bool:
+        """Remember messages without a count if all are new and none is there twice; else nothing.
+
+        Each has a time.
+        """
+        indices = run.uncounted
+        is_single = run.topics.are_single[run.numbers[indices]]
+        singles = indices[is_single]
+        keys = np.zeros((len(indices), KEY_BYTES // 8), np.int64)
+        rows, numbers = run.first_rows()[singles], run.numbers[singles]
+        times = run.times[rows]
+        keys[is_single, 0] = run.topics.hashes[numbers]
+        keys[is_single, 1] = times
+        keys[is_single, 2] = run.values[rows].view(np.int64)
+        digests = [hash_of(run.messages[index]) for index in indices[~is_single].tolist()]
+        keys[~is_single, 1:] = np.frombuffer(b"".join(digests), np.int64).reshape(-1, 2)
         written = keys.tobytes()
-        present = np.flatnonzero(np.bincount(numbers))
-        names = [topics.keys[number] for number in present.tolist()]
-        latest = np.full(len(topics.keys), _NEVER)
-        latest[present] = [self._latest.get(name, _NEVER) for name in names]
-        if not _ascend(numbers, run.times, latest) and not self._has_none(written):
+        latest = self._latest_by_number(run.topics, numbers)
+        is_new = not digests and _ascend(numbers, times, latest)
+        if not is_new and not self._has_none(written):
             return False
-        np.maximum.at(latest, numbers, run.times)
-        self._latest.update(zip(names, latest[present].tolist(), strict=True))
+        self._note_times(run.topics, numbers, times, latest)
         self._columns.append(written)
         return True
 
@@ -100,6 +108,26 @@ class Recent:
             self._keys.update(dict.fromkeys(_split(b"".join(self._columns))))
             self._columns = []
         return self._keys
+
+    def _latest_by_number(
+        self, topics: TopicNumbers, numbers: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        latest = np.full(len(topics.keys), _NEVER)
+        present = np.flatnonzero(np.bincount(numbers, minlength=1))
+        latest[present] = [self._latest.get(topics.keys[one], _NEVER) for one in present.tolist()]
+        return latest
+
+    def _note_times(
+        self,
+        topics: TopicNumbers,
+        numbers: npt.NDArray[np.int64],
+        times: npt.NDArray[np.int64],
+        latest: npt.NDArray[np.int64],
+    ) -> None:
+        np.maximum.at(latest, numbers, times)
+        present = np.flatnonzero(latest != _NEVER).tolist()
+        names = [topics.keys[number] for number in present]
+        self._latest.update(zip(names, latest[present].tolist(), strict=True))
 
     def _has_none(self, written: bytes) -> bool:
         keys = _split(written)
@@ -139,7 +167,7 @@ def is_single(decoded: Decoded) -> bool:
 
 
 def _ascend(
-    numbers: npt.NDArray[np.int32], times: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64], times: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]
 ) -> bool:
     """Tell whether each time is later than the one before of its topic, the first than `latest`."""
     order = in_groups(numbers, len(latest))

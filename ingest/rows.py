@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from contracts.batches import RAW_SCHEMA, TIME
 from contracts.quality import Quality, Reason
-from ingest.readings import NO_TIME
+from ingest.readings import NO_SEQ, NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.message import Message
     from ingest.readings import Columns, Decoded, Reading
-    from ingest.singles import Singles
+    from ingest.runs import Run
 
 # readings of one chunk: with tags at their limit of a kibibyte its strings stay under the
 # 2 GiB that 32-bit offsets reach
@@ -28,8 +28,6 @@ CHUNK_READINGS = 1 << 20
 
 # of a row beside its strings: what the other columns take, about
 ROW_BYTES = 80
-
-NO_SEQ = -1  # stands for null while a column is built; counts start at 0
 
 _SCHEMA = RAW_SCHEMA.remove(RAW_SCHEMA.get_field_index("arrival"))
 
@@ -64,18 +62,18 @@ class Rows:
             self._tables.append(chunk.table())
             self._chunk = _Chunk()
 
-    def byte_count_with(self, run: Singles) -> int:
+    def byte_count_with(self, run: Run) -> int:
         """Tell what `byte_count` would be with these too."""
-        return self.byte_count + len(run.messages) * ROW_BYTES + run.string_bytes
+        return self.byte_count + len(run.times) * ROW_BYTES + run.string_bytes
 
-    def add_singles(self, run: Singles) -> None:
-        """Append the readings of messages that have one each."""
+    def add_run(self, run: Run) -> None:
+        """Append the readings of messages that were read at once."""
         if self._chunk.count:
             self._tables.append(self._chunk.table())
             self._chunk = _Chunk()
         self._tables.append(_table_of(run))
-        self.count += len(run.messages)
         self.byte_count = self.byte_count_with(run)
+        self.count += len(run.times)
 
     def table(self, first_arrival: int) -> pa.Table:
         """Give everything added so far; arrivals count on from the given number."""
@@ -157,7 +155,7 @@ class _Chunk:
         quality, reasons = self._verdicts(np.isnan(values))
         runs = np.array(self._message_counts, np.int64)
         arrays = {
-            "tag": _spread(self._tags, np.array(self._tag_counts, np.int64)),
+            "tag": _spread(pa.array(self._tags, pa.string()), np.array(self._tag_counts, np.int64)),
             "source_time": _times(times, times == NO_TIME),
             "received_time": _times(np.repeat(np.array(self._received, np.int64), runs), None),
             "value": pa.array(values, from_pandas=True),
@@ -165,11 +163,11 @@ class _Chunk:
             "source_quality": pa.array(quality),
             "source_reasons": pa.array(reasons),
             "source_status": _sparse(self._statuses, self.count),
-            "gateway": _spread(self._gateways, runs),
-            "epoch": _spread(self._epochs, runs),
-            "seq": _spread_counts(self._seqs, runs),
-            "identity": _spread(self._identities, runs),
-            "topic": _spread(self._topics, runs),
+            "gateway": _spread(pa.array(self._gateways, pa.string()), runs),
+            "epoch": _spread(pa.array(self._epochs, pa.string()), runs),
+            "seq": _spread_counts(np.array(self._seqs, np.int64), runs),
+            "identity": _spread(pa.array(self._identities, pa.string()), runs),
+            "topic": _spread(pa.array(self._topics, pa.string()), runs),
         }
         return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
@@ -195,27 +193,33 @@ class _Chunk:
             self._single_times, self._single_values = [], []
 
 
-def _table_of(run: Singles) -> pa.Table:
+def _table_of(run: Run) -> pa.Table:
     """Make a table of RAW_SCHEMA without `arrival`; every value and time is good."""
-    count = len(run.messages)
-    names = run.topics.names.take(run.numbers)
-    nothing, counted = pa.nulls(count, pa.string()), run.counted
+    rows, counts, counted = len(run.times), run.row_counts, run.counted
+    nothing, received = pa.nulls(rows, pa.string()), run.received_us()
     arrays = {
-        "tag": names,
+        "tag": run.topics.tags.take(run.tags),
         "source_time": _times(run.times, None),
-        "received_time": _times(run.received, None),
+        "received_time": _times(np.repeat(received, counts), None),
         "value": pa.array(run.values),
         "text": nothing,
-        "source_quality": pa.array(np.zeros(count, np.int8)),
-        "source_reasons": pa.array(np.zeros(count, np.int32)),
+        "source_quality": pa.array(np.zeros(rows, np.int8)),
+        "source_reasons": pa.array(np.zeros(rows, np.int32)),
         "source_status": nothing,
-        "gateway": counted.gateways.column if counted else nothing,
-        "epoch": counted.epochs.column if counted else nothing,
-        "seq": pa.array(counted.seqs) if counted else pa.nulls(count, pa.int64()),
-        "identity": pa.repeat(pa.scalar("A" if counted else "C"), count),
-        "topic": names,
+        "gateway": _spread(counted.gateways.column, counts) if counted else nothing,
+        "epoch": _spread(counted.epochs.column, counts) if counted else nothing,
+        "seq": _spread_counts(counted.seqs, counts) if counted else pa.nulls(rows, pa.int64()),
+        "identity": _spread(_levels_of(run), counts),
+        "topic": _spread(run.topics.topics.take(run.numbers), counts),
     }
     return pa.Table.from_pydict(arrays, schema=_SCHEMA)
+
+
+def _levels_of(run: Run) -> pa.Array[Any]:
+    if run.counted is None:
+        return pa.repeat(pa.scalar("C"), len(run.messages))
+    levels: pa.Array[Any] = pc.if_else(pa.array(run.counted.seqs != NO_SEQ), "A", "C")
+    return levels
 
 
 def _note(notes: dict[int, str], column: Sequence[str | None] | None, start: int) -> None:
@@ -236,9 +240,8 @@ def _sparse(notes: dict[int, str], count: int) -> pa.Array[Any]:
     return pa.array(column, pa.string())
 
 
-def _spread(runs: Sequence[str | None], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
+def _spread(texts: pa.Array[Any], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
     """Repeat each text as often as its run is long; no run is empty."""
-    texts = pa.array(runs, pa.string())
     if counts.size == 0 or counts.max() == 1:
         return texts
     ends = pa.array(np.cumsum(counts), pa.int64())
@@ -247,6 +250,6 @@ def _spread(runs: Sequence[str | None], counts: npt.NDArray[np.int64]) -> pa.Arr
     return spread
 
 
-def _spread_counts(seqs: Sequence[int], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
-    spread = np.repeat(np.array(seqs, np.int64), counts)
+def _spread_counts(seqs: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
+    spread = np.repeat(seqs, counts)
     return pa.array(spread, mask=spread == NO_SEQ)

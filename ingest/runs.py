@@ -1,15 +1,15 @@
-"""Reads many messages of one native reading each, all at once, as columns."""
+"""Reads many native messages at once, as columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from ingest.native import IDENTITY_BYTES
-from ingest.times import stamps_of
+from ingest.readings import NO_SEQ
+from ingest.times import stamps_of_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,29 +17,33 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from contracts.message import Message
+    from ingest.layouts import Layout, Read
     from ingest.readings import Limits
     from ingest.topic_numbers import TopicNumbers
 
-# The quotes of a payload: around two names; around five, and two texts. As these are the fewest
-# that it can have, one more in the mean of many says that a name comes twice in one of them, where
-# a parser would keep the last.
-_QUOTES = 2 * 2
-_QUOTES_COUNTED = 2 * (5 + 2)
-_NAMES_MAX = 5
-
-_LINE_END, _OPEN, _CLOSE, _QUOTE = b'\n{}"'
+# To read the messages of one layout at once costs what some ten cost one by one.
+MESSAGES_A_LAYOUT_MIN = 16
 
 
 class Labels(NamedTuple):
-    """A text for each message; `names` are in order of appearance."""
+    """A text for each message, or none; `names` in order of appearance, -1 for none."""
 
-    numbers: npt.NDArray[np.int32]
-    names: list[str]
     column: pa.Array[Any]
+    numbers: npt.NDArray[np.int64]
+    names: list[str]
+
+    @property
+    def are_names(self) -> bool:
+        """Whether each may name a gateway, or an epoch."""
+        return all(0 < len(name.encode()) <= IDENTITY_BYTES for name in self.names)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Give the characters of each."""
+        return np.array([*map(len, self.names), 0])[self.numbers]
 
 
 class Counted(NamedTuple):
-    """Gateway, epoch and count of each message."""
+    """What messages are counted by; those that are not have no gateway, no epoch, and NO_SEQ."""
 
     gateways: Labels
     epochs: Labels
@@ -57,40 +61,61 @@ class Stretch(NamedTuple):
     until: int  # the index of its last message
 
 
-class Singles(NamedTuple):
-    """Readings, one of each message: a number of its topic, at a time that can be trusted.
+class Run(NamedTuple):
+    """Messages of native readings that are all numbers, at times that can be trusted.
 
-    `counted` is None where no message names its gateway.
+    Times, values and tags are by row, the rest by message; `counted` is None if none is.
     """
 
     messages: Sequence[Message]
     topics: TopicNumbers
-    numbers: npt.NDArray[np.int32]  # of the topics
-    received: npt.NDArray[np.int64]  # microseconds since 1970, as times are
-    times: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]  # of the topics
+    row_counts: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]  # microseconds since 1970
     values: npt.NDArray[np.float64]
+    tags: npt.NDArray[np.int64]  # numbers of topics.tags
     counted: Counted | None
 
     @property
-    def string_bytes(self) -> int:
-        """The characters of the strings in their rows: tag, topic, gateway, epoch."""
-        total = 2 * int(self.topics.lengths[self.numbers].sum())
-        for labels in self.counted[:2] if self.counted else ():
-            lengths = np.fromiter(map(len, labels.names), np.int64, len(labels.names))
-            total += int(lengths[labels.numbers].sum())
-        return total
+    def uncounted(self) -> npt.NDArray[np.int64]:
+        """The indices of the messages without a count."""
+        if self.counted is None:
+            return np.arange(len(self.messages))
+        return np.flatnonzero(self.counted.seqs == NO_SEQ)
 
-    def counts(self) -> list[tuple[str, int]]:
-        """Give the number of messages of each gateway, in order of appearance."""
+    @property
+    def string_bytes(self) -> int:
+        """The characters of topic, tag, gateway and epoch in all rows, about."""
+        lengths = 2 * self.topics.lengths[self.numbers]
+        for labels in self.counted[:2] if self.counted else ():
+            lengths += labels.lengths()
+        return int((lengths * self.row_counts).sum())
+
+    def received_us(self) -> npt.NDArray[np.int64]:
+        """Give when each message was received."""
+        received = [message.received_us for message in self.messages]
+        return np.fromiter(received, np.int64, len(received))
+
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """Give the row that each message begins with."""
+        return np.cumsum(self.row_counts) - self.row_counts
+
+    def by_gateway(self) -> list[tuple[str, int]]:
+        """Give the number of messages of each gateway, "" for none, in order of appearance."""
         if self.counted is None:
             return [("", len(self.messages))]
-        labels = self.counted.gateways
-        return list(zip(labels.names, np.bincount(labels.numbers).tolist(), strict=True))
+        numbers, names = self.counted.gateways.numbers, self.counted.gateways.names
+        counts = np.bincount(numbers + 1).tolist()
+        firsts = np.zeros(len(counts), np.int64)
+        firsts[numbers[::-1] + 1] = np.arange(len(numbers))[::-1]
+        order = np.argsort(firsts, kind="stable").tolist()
+        return [(["", *names][place], counts[place]) for place in order if counts[place]]
 
     def last_messages(self) -> list[Message]:
-        """Give the last message of each topic, in the order in which they came."""
+        """Give the last message without a count of each topic, in the order in which they came."""
         last = np.full(len(self.topics.keys), -1)
-        last[self.numbers] = np.arange(len(self.numbers))  # of one topic the last one stays
+        uncounted = self.uncounted
+        last[self.numbers[uncounted]] = uncounted  # of one topic the last one stays
         return [self.messages[index] for index in np.sort(last[last >= 0]).tolist()]
 
     def stretches(self) -> list[Stretch] | None:
@@ -98,132 +123,164 @@ class Singles(NamedTuple):
         if self.counted is None:
             return []
         gateways, epochs, seqs = self.counted
-        groups = gateways.numbers.astype(np.int64) * len(epochs.names) + epochs.numbers
+        groups = gateways.numbers * len(epochs.names) + epochs.numbers
         order = in_groups(groups, len(gateways.names) * len(epochs.names))
+        order = order[seqs[order] != NO_SEQ]
         is_same = groups[order[1:]] == groups[order[:-1]]
         if not ((seqs[order[1:]] - seqs[order[:-1]] == 1) | ~is_same).all():
             return None
         starts = np.flatnonzero(np.concatenate([[True], ~is_same]))
         firsts, lasts = order[starts], order[np.append(starts[1:], len(order)) - 1]
-        newest = np.maximum.reduceat(self.times[order], starts).tolist()
+        newest_us = np.maximum.reduceat(self.times, self.first_rows())
+        newest = np.maximum.reduceat(newest_us[order], starts).tolist()
         stretches = [
             Stretch(
                 gateways.names[gateways.numbers[first]],
                 epochs.names[epochs.numbers[first]],
                 int(seqs[first]),
                 int(seqs[last]),
-                newest_us,
+                us,
                 int(last),
             )
-            for first, last, newest_us in zip(firsts, lasts, newest, strict=True)
+            for first, last, us in zip(firsts, lasts, newest, strict=True)
         ]
         return [stretches[index] for index in np.argsort(firsts).tolist()]
 
 
-class _Single(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    ts: int
-    value: float
-    gateway: str | None = None
-    epoch: str | None = None
-    seq: int | None = None
+def read_run(
+    messages: Sequence[Message],
+    topics: TopicNumbers,
+    can_be: Callable[[str, Layout], bool],
+    limits: Limits,
+) -> Run | None:
+    """Read messages whose topics have a layout each, and which are what `decode` reads as native.
 
-
-_read_lines = msgspec.json.Decoder(_Single).decode_lines
-
-
-def read_singles(
-    messages: Sequence[Message], topics: TopicNumbers, is_tag: Callable[[str], bool], limits: Limits
-) -> Singles | None:
-    """Read messages that are all of the shape {"ts": 1767225600000, "value": 21.5}.
-
-    Each may name gateway, epoch and seq as well, if all do. None where any message is anything
-    else, or is broken, retained, or beyond a limit, or its topic is no tag that is known: then
-    each is to be looked at by itself. What is read here is what `decode` makes of it.
+    None where any is anything else: broken, retained, without a time that can be trusted, beyond
+    a limit. Then each is to be looked at by itself. What is read here is what `decode` makes of
+    it.
     """
     if any([one.retained or one.origin is not None for one in messages]):  # noqa: C419  # faster
         return None
-    numbers = topics.of([one.topic for one in messages], is_tag)
+    numbers = topics.of(messages, can_be)
     if numbers is None:
         return None
-    sent = _parsed([one.payload for one in messages], limits)
-    if sent is None:
+    parts = _parts_of(messages, topics.layout_numbers[numbers], topics, limits)
+    return _whole(messages, numbers, topics, parts) if parts else None
+
+
+class _Part(NamedTuple):
+    """The messages of one layout, by their indices."""
+
+    indices: npt.NDArray[np.int64]
+    layout: Layout
+    read: Read
+
+    @property
+    def row_counts(self) -> npt.NDArray[np.int64]:
+        return self.read.lengths * len(self.layout.names)
+
+
+def _parts_of(
+    messages: Sequence[Message],
+    layouts: npt.NDArray[np.int64],
+    topics: TopicNumbers,
+    limits: Limits,
+) -> list[_Part] | None:
+    parts = []
+    present = np.flatnonzero(np.bincount(layouts)).tolist()
+    if len(present) > 1 and len(present) * MESSAGES_A_LAYOUT_MIN > len(messages):
         return None
-    times, doubtful = stamps_of([one.ts for one in sent])
-    if doubtful is not None:
-        return None
-    values = np.fromiter([one.value for one in sent], np.float64, len(sent))
-    counted = None
-    if sent[0].seq is not None:
-        counted = _counted_of(sent)
-        if counted is None:
+    for number in present:
+        indices = np.flatnonzero(layouts == number)
+        layout = topics.layouts.all[number]
+        read = layout.read([messages[index].payload for index in indices.tolist()], limits)
+        if read is None:
             return None
-    arrived = np.fromiter([one.received_us for one in messages], np.int64, len(messages))
-    return Singles(messages, topics, numbers, arrived, times, values, counted)
+        parts.append(_Part(indices, layout, read))
+    return parts
 
 
-def in_groups(groups: npt.NDArray[Any], bound: int) -> npt.NDArray[np.int64]:
+def _whole(
+    messages: Sequence[Message],
+    numbers: npt.NDArray[np.int64],
+    topics: TopicNumbers,
+    parts: list[_Part],
+) -> Run | None:
+    """Put parts together in the order of their messages."""
+    count = len(messages)
+    row_counts, lengths = np.empty(count, np.int64), np.empty(count, np.int64)
+    for part in parts:
+        row_counts[part.indices] = part.row_counts
+        lengths[part.indices] = part.read.lengths
+    rows = [_rows_of(part, row_counts) for part in parts]
+    us = stamps_of_counts(_placed([part.read.times for part in parts], rows))
+    counted = _counted_of(parts, count)
+    if us is None or (counted and not (counted.gateways.are_names and counted.epochs.are_names)):
+        return None
+    values = _placed([part.read.values for part in parts], rows)
+    tags = _tags_of(topics.first_tags[numbers], row_counts, lengths)
+    return Run(messages, topics, numbers, row_counts, us, values, tags, counted)
+
+
+def _rows_of(part: _Part, row_counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give the row of each reading of a part."""
+    if len(part.indices) == len(row_counts):
+        return np.arange(len(part.read.times))
+    own = row_counts[part.indices]
+    firsts = (np.cumsum(row_counts) - row_counts)[part.indices] - (np.cumsum(own) - own)
+    return np.repeat(firsts, own) + np.arange(own.sum())
+
+
+def _placed(columns: list[npt.NDArray[Any]], rows: list[npt.NDArray[np.int64]]) -> npt.NDArray[Any]:
+    """Put columns of some rows together to one of all rows."""
+    if len(columns) == 1:
+        return columns[0]
+    whole = np.empty(sum(map(len, columns)), columns[0].dtype)
+    for column, places in zip(columns, rows, strict=True):
+        whole[places] = column
+    return whole
+
+
+def _tags_of(
+    first_tags: npt.NDArray[np.int64],
+    row_counts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Give the tag of each row: of each message, one tag after the other, each `lengths` times."""
+    if row_counts.max() == 1:
+        return first_tags
+    tags = np.repeat(first_tags, row_counts)
+    if (row_counts > lengths).any():
+        row = np.arange(len(tags)) - np.repeat(np.cumsum(row_counts) - row_counts, row_counts)
+        tags += row // np.repeat(lengths, row_counts)
+    return tags
+
+
+def _counted_of(parts: list[_Part], count: int) -> Counted | None:
+    if all(part.read.counted is None for part in parts):
+        return None
+    gateways: list[str | None] = [None] * count
+    epochs: list[str | None] = [None] * count
+    seqs = np.full(count, NO_SEQ)
+    for part in parts:
+        if part.read.counted is not None:
+            own = part.read.counted
+            if len(parts) == 1:
+                return Counted(_labels_of(own.gateways), _labels_of(own.epochs), own.seqs)
+            seqs[part.indices] = own.seqs
+            for index, gateway, epoch in zip(part.indices.tolist(), *own[:2], strict=True):
+                gateways[index], epochs[index] = gateway, epoch
+    return Counted(_labels_of(gateways), _labels_of(epochs), seqs)
+
+
+def _labels_of(texts: Sequence[str | None]) -> Labels:
+    column = pa.array(texts, pa.string())
+    encoded: Any = column.dictionary_encode()
+    numbers = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    return Labels(column, numbers, encoded.dictionary.to_pylist())
+
+
+def in_groups(groups: npt.NDArray[np.int64], bound: int) -> npt.NDArray[np.int64]:
     """Give the order that brings equal numbers below `bound` together, else as they are."""
     # numbers of 16 bits are sorted in a tenth of the time
     return np.argsort(groups.astype(np.uint16) if bound <= 1 << 16 else groups, kind="stable")
-
-
-def _parsed(payloads: Sequence[bytes], limits: Limits) -> list[_Single] | None:
-    """Parse payloads that are flat objects, with no escape and no name twice; else None."""
-    lines = b"\n".join(payloads)
-    quotes = _quotes_of_objects(lines, len(payloads), limits)
-    if quotes not in (_QUOTES, _QUOTES_COUNTED) or b"\\" in lines:
-        return None
-    try:
-        sent = _read_lines(lines)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return sent if (sent[0].seq is not None) == (quotes == _QUOTES_COUNTED) else None
-
-
-def _quotes_of_objects(lines: bytes, count: int, limits: Limits) -> float:
-    """Give the mean of quotes in `count` payloads joined to lines; 0 if any is no flat object.
-
-    As many line ends and braces as there are payloads, one brace at each end of a line, mean that
-    each payload is one line and one object.
-    """
-    data = np.frombuffer(lines, np.uint8)
-    ends = np.flatnonzero(data == _LINE_END)
-    edges = np.concatenate([[-1], ends, [len(data)]])
-    if (
-        len(ends) != count - 1
-        or np.count_nonzero(data == _OPEN) != count
-        or np.count_nonzero(data == _CLOSE) != count
-        or np.diff(edges).min() <= 2  # shorter than {}
-        or np.diff(edges).max() - 1 > limits.payload_bytes
-        or not (data[edges[:-1] + 1] == _OPEN).all()
-        or not (data[edges[1:] - 1] == _CLOSE).all()
-        or limits.fields < _NAMES_MAX
-        or limits.depth < 1
-    ):
-        return 0
-    return int(np.count_nonzero(data == _QUOTE)) / count
-
-
-def _counted_of(sent: list[_Single]) -> Counted | None:
-    """Give what the messages are counted by; None if one lacks any of it, or it is out of range."""
-    counts: list[Any] = [one.seq for one in sent]
-    gateways = _labels_of([one.gateway for one in sent])
-    epochs = _labels_of([one.epoch for one in sent])
-    try:
-        seqs = np.fromiter(counts, np.int64, len(counts))
-    except (OverflowError, TypeError):
-        return None
-    if gateways is None or epochs is None or seqs.min() < 0:
-        return None
-    return Counted(gateways, epochs, seqs)
-
-
-def _labels_of(texts: list[str | None]) -> Labels | None:
-    column = pa.array(texts, pa.string())
-    if column.null_count:
-        return None
-    encoded: Any = column.dictionary_encode()
-    names: list[str] = encoded.dictionary.to_pylist()
-    if not all(0 < len(name.encode()) <= IDENTITY_BYTES for name in names):
-        return None
-    return Labels(encoded.indices.to_numpy(), names, column)

@@ -106,6 +106,25 @@ def stamps_of(sent: Sequence[Any], zone: tzinfo = UTC) -> Stamps:
     return Stamps(us, doubtful if doubtful.any() else None)
 
 
+def stamps_of_counts(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Read integers as `stamp_of` reads each, if none of the times is doubtful; else None.
+
+    >>> stamps_of_counts(np.array([1767225600, 1767225600_250_000_000])).tolist()
+    [1767225600000000, 1767225600250000]
+    """
+    if counts.min() < 0:
+        return None
+    us = counts
+    for bound, factor in ((MILLISECONDS_BELOW, 1_000), (SECONDS_BELOW, 1_000)):
+        is_coarse = counts < bound
+        if is_coarse.any():
+            us = us * np.where(is_coarse, factor, 1)
+    is_fine = counts >= MICROSECONDS_BELOW
+    if is_fine.any():
+        us = np.where(is_fine, counts // 1_000, us)
+    return us if us.min() >= SET_SINCE_US and us.max() <= LATEST_US else None
+
+
 def microseconds_of(count: int | Decimal) -> int:
     """Turn a count since 1970 into microseconds, by its magnitude.
 
@@ -129,16 +148,8 @@ def _stamps_of_counts(sent: Sequence[Any]) -> Stamps | None:
         counts = np.fromiter(sent, np.int64, len(sent))
     except (TypeError, OverflowError):
         return None
-    low, high = int(counts.min()), int(counts.max())
-    low_us, high_us = microseconds_of(low), microseconds_of(high)
-    if low_us < SET_SINCE_US or high_us > LATEST_US:
-        return None
-    bounds = (SECONDS_BELOW, MILLISECONDS_BELOW, MICROSECONDS_BELOW)
-    if any(low < bound <= high for bound in bounds):
-        return None
-    if low >= MICROSECONDS_BELOW:
-        return Stamps(counts // 1_000, None)
-    return Stamps(counts * (low_us // low), None)
+    us = stamps_of_counts(counts)
+    return None if us is None else Stamps(us, None)
 
 
 def _stamp_of_text(text: str, zone: tzinfo) -> Stamp:

@@ -1,4 +1,4 @@
-"""Numbers the topics that are tags of their own, with what is the same in all their messages."""
+"""Numbers the topics whose tags are known, with what is the same in all their messages."""
 
 from __future__ import annotations
 
@@ -9,59 +9,110 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from ingest.layouts import Layouts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from contracts.message import Message
+    from ingest.layouts import Layout
+
 TOPIC_KEY_BYTES = 8
 IS_TOPIC_KEY = 1  # in its first byte
+_FORGOTTEN_MAX = 1_024  # topics whose columns are kept although their layout has changed
 
 
 class TopicNumbers:
-    """Topics that are tags, each with a number: 0, 1, 2, … in the order in which they came.
+    """Topics with a layout, each with a number: 0, 1, 2, … in the order in which they came.
 
-    Columns by number say what is the same in all messages of a topic.
+    A topic gets one when a message of a layout comes whose tags are known. Columns by number say
+    what is the same in all its messages; the tags of a topic lie side by side, from `first_tags`
+    on.
     """
 
     def __init__(self) -> None:
+        self.layouts = Layouts()
         self.clear()
 
     def clear(self) -> None:
-        """Forget all: what was a tag may be none any more."""
+        """Forget all topics: what was a tag may be none any more."""
         self._numbers: dict[str, int] = {}
+        self._odd: set[str] = set()
+        self._topics: list[str] = []
+        self._tags: list[str] = []
+        self._first_tags: list[int] = []
+        self._layouts_of: list[Layout] = []
         self.keys: list[bytes] = []
-        self.hashes = np.empty(0, np.int64)  # the keys as numbers
-        self.names = pa.array([], pa.string())
-        self.lengths = np.empty(0, np.int64)  # of the names in characters
+        self._spread()
+
+    def retry(self) -> None:
+        """Look again at topics whose messages had no layout, or another than before."""
+        self._odd.clear()
+        if len(self.keys) > 2 * len(self._numbers) + _FORGOTTEN_MAX:
+            self.clear()
 
     def of(
-        self, topics: Sequence[str], is_tag: Callable[[str], bool]
-    ) -> npt.NDArray[np.int32] | None:
-        """Give the number of each topic; None if any is no tag.
+        self, messages: Sequence[Message], can_be: Callable[[str, Layout], bool]
+    ) -> npt.NDArray[np.int64] | None:
+        """Give the number of the topic of each message; None if any has no layout.
 
-        What `is_tag` has said of one is not asked again until `clear`.
+        `can_be` says whether messages of a topic may be of a layout, all its tags being known; it
+        is not asked again until `clear`.
         """
+        topics = [message.topic for message in messages]
         try:
             return self._of(topics)
         except KeyError:
-            return self._of(topics) if self._learn(topics, is_tag) else None
+            return self._of(topics) if self._learn(messages, can_be) else None
 
-    def _of(self, topics: Sequence[str]) -> npt.NDArray[np.int32]:
-        return np.fromiter(map(self._numbers.__getitem__, topics), np.int32, len(topics))
+    def doubt(self, message: Message) -> None:
+        """Forget the layout of a topic if this message, which was read by itself, has another."""
+        number = self._numbers.get(message.topic)
+        if number is not None and not self._layouts_of[number].has(message.payload):
+            del self._numbers[message.topic]
+            self._odd.add(message.topic)
 
-    def _learn(self, topics: Sequence[str], is_tag: Callable[[str], bool]) -> bool:
-        fresh = [topic for topic in dict.fromkeys(topics) if topic not in self._numbers]
-        if not all(map(is_tag, fresh)):
-            return False
-        for number, topic in enumerate(fresh, len(self._numbers)):
-            self._numbers[topic] = number
-        self.keys.extend(map(topic_key_of, fresh))
-        self.hashes = np.frombuffer(b"".join(self.keys), np.int64)
-        names = list(self._numbers)
-        self.names = pa.array(names, pa.string())
-        self.lengths = np.fromiter(map(len, names), np.int64, len(names))
-        return True
+    def _of(self, topics: list[str]) -> npt.NDArray[np.int64]:
+        return np.fromiter(map(self._numbers.__getitem__, topics), np.int64, len(topics))
+
+    def _learn(self, messages: Sequence[Message], can_be: Callable[[str, Layout], bool]) -> bool:
+        before = len(self.keys)
+        for message in messages:
+            topic = message.topic
+            if topic in self._numbers:
+                continue
+            layout = None if topic in self._odd else self.layouts.of(message.payload)
+            if layout is None or not can_be(topic, layout):
+                self._odd.add(topic)
+                break
+            self._add(topic, layout)
+        if len(self.keys) > before:
+            self._spread()
+        return topic in self._numbers
+
+    def _add(self, topic: str, layout: Layout) -> None:
+        self._numbers[topic] = len(self.keys)
+        self._topics.append(topic)
+        self._first_tags.append(len(self._tags))
+        self._tags.extend(tags_of(topic, layout))
+        self._layouts_of.append(layout)
+        self.keys.append(topic_key_of(topic))
+
+    def _spread(self) -> None:
+        self.hashes = np.frombuffer(b"".join(self.keys), np.int64)  # the keys as numbers
+        self.first_tags = np.array(self._first_tags, np.int64)
+        self.tags = pa.array(self._tags, pa.string())
+        self.topics = pa.array(self._topics, pa.string())
+        self.lengths = np.fromiter(map(len, self._topics), np.int64, len(self._topics))
+        self.layout_numbers = np.array([one.number for one in self._layouts_of], np.int64)
+        self.are_single = np.array([one.is_single for one in self._layouts_of], np.bool_)
+
+
+def tags_of(topic: str, layout: Layout) -> list[str]:
+    """Give the tags of a topic whose messages are of a layout."""
+    return [f"{topic}/{path}" if path else topic for path in layout.paths]
 
 
 @lru_cache(maxsize=1 << 16)  # topics of the largest plants; those beyond are hashed again

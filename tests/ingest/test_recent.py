@@ -10,7 +10,7 @@ from ingest.decode import decode
 from ingest.lasts import hash_of
 from ingest.readings import Decoded, Limits
 from ingest.recent import KEY_BYTES, Recent, key_of, keys_of_hashes
-from ingest.singles import Singles, read_singles
+from ingest.runs import Run, read_run
 from ingest.topic_numbers import TopicNumbers
 
 TS = 1_767_225_600_000
@@ -27,9 +27,9 @@ def key(payload: bytes, topic: str = "a") -> bytes:
     return key_of(decoded, hash_of(sent))
 
 
-def run_of(sent: list[tuple[str, bytes]]) -> Singles:
+def run_of(sent: list[tuple[str, bytes]]) -> Run:
     messages = [message(payload, topic) for topic, payload in sent]
-    run = read_singles(messages, TopicNumbers(), lambda _: True, Limits())
+    run = read_run(messages, TopicNumbers(), lambda *_: True, Limits())
     assert run is not None
     return run
 
@@ -71,7 +71,7 @@ def test_messages_are_known_the_same_whether_they_come_by_one_or_at_once(
         ]
         keys = [key(payload, topic) for topic, payload in run]
         before = mixed.dump()
-        if not (run and is_at_once and mixed.admit_singles(run_of(run))):
+        if not (run and is_at_once and mixed.admit_run(run_of(run))):
             assert mixed.dump() == before
             answers = [mixed.admit(one) for one in keys]
         else:
@@ -86,10 +86,10 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Recent()
     payloads = [f'{{"ts":{TS + n},"value":1}}'.encode() for n in range(6)]
     assert all(memory.admit(key(one)) for one in payloads[:2])
-    assert memory.admit_singles(run_of([("a", one) for one in payloads[2:4]]))
+    assert memory.admit_run(run_of([("a", one) for one in payloads[2:4]]))
     memory.forget()
     assert memory.dump() == b"".join(map(key, payloads[1:4]))
-    assert memory.admit_singles(run_of([("a", one) for one in payloads[4:]]))
+    assert memory.admit_run(run_of([("a", one) for one in payloads[4:]]))
     memory.forget()
     assert memory.dump() == b"".join(map(key, payloads[3:]))
     assert memory.admit(key(payloads[0]))
@@ -98,12 +98,12 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_copy_leaves_the_original_as_it_was() -> None:
     memory = Recent()
     sent = [("a", f'{{"ts":{TS + n},"value":1}}'.encode()) for n in range(4)]
-    assert memory.admit_singles(run_of(sent[:2]))
+    assert memory.admit_run(run_of(sent[:2]))
     written = memory.dump()
-    assert memory.copy().admit_singles(run_of(sent[2:]))
+    assert memory.copy().admit_run(run_of(sent[2:]))
     assert memory.dump() == written
-    assert memory.copy().admit_singles(run_of(sent[2:]))
-    assert not memory.copy().admit_singles(run_of(sent[:1]))
+    assert memory.copy().admit_run(run_of(sent[2:]))
+    assert not memory.copy().admit_run(run_of(sent[:1]))
 
 
 def test_hashes_of_an_older_program_are_still_known() -> None:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from contracts.batches import RawCommit
 from contracts.message import Message, Origin
-from ingest import commit
+from ingest import commit, layouts, runs
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
 from ingest.readings import Limits, Rules
-from ingest.singles import read_singles
+from ingest.runs import read_run
 from ingest.topic_numbers import TopicNumbers
 
 TS = 1_767_225_600_000
@@ -50,6 +50,14 @@ def payload_of(parts: dict[str, str]) -> bytes:
 
 
 near_native = fields.map(payload_of)
+cells = st.integers(0, 9).map(str) | st.sampled_from(NUMBERS)
+lists = st.lists(cells, max_size=3).map(lambda cells: f"[{','.join(cells)}]")
+metrics = cells | lists | st.just('{"x":1}')
+machines = st.dictionaries(
+    st.sampled_from(("ts", "value", "force", "speed", "gateway", "epoch", "seq", "")),
+    st.just("1767225600000") | metrics | st.sampled_from(TEXTS),
+    max_size=6,
+).map(payload_of)
 plain = st.tuples(st.integers(TS, TS + 9), st.floats(allow_nan=False, allow_infinity=False)).map(
     lambda pair: json.dumps({"ts": pair[0], "value": pair[1]}).encode()
 )
@@ -58,7 +66,33 @@ counted = st.tuples(st.integers(0, 9), st.sampled_from("gh")).map(
         {"ts": TS + pair[0], "value": 1.5, "gateway": pair[1], "epoch": "e:1", "seq": pair[0]}
     ).encode()
 )
-odd = near_native | st.sampled_from(ODD) | st.binary(max_size=20)
+odd = near_native | machines | st.sampled_from(ODD) | st.binary(max_size=20)
+
+
+@st.composite
+def of_one_layout(draw: st.DrawFn) -> list[bytes]:
+    """Objects or columns of the same metrics, one now and then in another order."""
+    names = draw(
+        st.lists(st.sampled_from(("value", "force", "speed", "")), min_size=1, unique=True)
+    )
+    is_columns, is_counted = draw(st.booleans()), draw(st.booleans())
+    sent, seqs = [], {"g": 0, "h": 0}
+    for number in range(draw(st.integers(2, 8))):
+        is_odd = draw(st.integers(0, 15)) == 0
+        length = 0 if is_odd else draw(st.integers(1, 3))
+        stamps = [TS + 10 * number + late for late in range(length)]
+        parts: dict[str, object] = {"ts": stamps if is_columns else TS + 10 * number}
+        for name in draw(st.permutations(names)) if is_odd else names:
+            value = draw(st.integers(0, 5))
+            parts[name] = [value] * length if is_columns else value
+        if is_counted:
+            gateway = draw(st.sampled_from("gh"))
+            parts |= {"gateway": gateway, "epoch": "speed", "seq": seqs[gateway]}
+            seqs[gateway] += 1
+        sent.append(json.dumps(parts).encode())
+    return sent
+
+
 payloads = (
     st.lists(plain, min_size=2, max_size=12)
     | st.lists(counted, min_size=2, max_size=12)
@@ -69,21 +103,41 @@ payloads = (
         ]
     )
     | st.lists(near_native, min_size=2, max_size=6)
+    | of_one_layout()
+    | of_one_layout()
+    | st.lists(machines, min_size=2, max_size=6)
     | st.lists(plain | counted | odd, max_size=12)
 )
 
 
+@st.composite
+def interleaved(draw: st.DrawFn) -> tuple[list[bytes], list[int]]:
+    """Two topics in turn, each with a layout of its own."""
+    both = zip(draw(of_one_layout()), draw(of_one_layout()), strict=False)
+    return [payload for pair in both for payload in pair], [0, 1]
+
+
+batches = (
+    st.tuples(payloads, st.just([0]))
+    | st.tuples(payloads, st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    | st.tuples(payloads, st.lists(st.integers(0, 99), min_size=1, max_size=4))
+    | st.tuples(payloads, st.just([0, 0, 0, 91]) | st.just([0, 0, 0, 96]))
+    | interleaved()
+)
+
+
 def messages_of(sent: list[bytes], first: int, topics: list[int]) -> list[Message]:
+    choices = [topics[number % len(topics)] for number in range(len(sent))]
     return [
         Message(
             first + number,
-            TOPICS[topics[number % len(topics)] % len(TOPICS)] if topics else TOPICS[0],
+            TOPICS[choice % len(TOPICS)],
             payload,
             TS * 1000 + number,
-            retained=bool(topics) and topics[0] == 99 and number == 1,
-            origin=Origin("file", number) if topics and topics[0] == 98 else None,
+            retained=90 <= choice < 95,
+            origin=Origin("file", number) if choice >= 95 else None,
         )
-        for number, payload in enumerate(sent)
+        for number, (payload, choice) in enumerate(zip(sent, choices, strict=True))
     ]
 
 
@@ -91,11 +145,14 @@ def messages_of(sent: list[bytes], first: int, topics: list[int]) -> list[Messag
 def runs_of(least: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(commit, "RUN_MIN", least)
+        patched.setattr(runs, "MESSAGES_A_LAYOUT_MIN", 1)
+        patched.setattr(layouts, "AT_ONCE_BYTES", 150)
         yield
 
 
 def commits_of(parts: list[list[Message]], limits: Limits) -> Iterator[RawCommit]:
-    catalogue, memory = Catalogue(dict.fromkeys(TOPICS, ""), limits), Memory()
+    tags = [f"{topic}{path}" for topic in TOPICS for path in ("", "/force", "/speed")]
+    catalogue, memory = Catalogue(dict.fromkeys(tags, ""), limits), Memory()
     for messages in parts:
         done = decode_messages(
             messages, Knowledge(memory, catalogue, Rules(limits)), first_arrival=0
@@ -111,18 +168,23 @@ def bits_of(one: RawCommit) -> list[int]:
 
 
 limits = st.sampled_from(
-    (Limits(), Limits(fields=4), Limits(depth=0), Limits(payload_bytes=30), Limits(tag_bytes=40))
+    (
+        Limits(),
+        Limits(fields=4),
+        Limits(depth=0),
+        Limits(depth=1),
+        Limits(payload_bytes=30),
+        Limits(tag_bytes=40),
+        Limits(readings=2),
+    )
 )
-topic_choices = st.lists(st.integers(0, 3), max_size=4) | st.lists(st.integers(0, 99), max_size=4)
-
-
 TWICE = [b'{"ts":1767225600000,"value":1,"value":2}', b'{"ts":1767225600000}']
 SAME = [b'{"ts":1767225600000,"value":5}'] * 3, [b'{"ts":1767225600,"value":5.0}'] * 3
 
 
-@example([(TWICE, [])], Limits())
-@example([(SAME[0], []), (SAME[1], [])], Limits())
-@given(st.lists(st.tuples(payloads, topic_choices), min_size=1, max_size=4), limits)
+@example([(TWICE, [0])], Limits())
+@example([(SAME[0], [0]), (SAME[1], [0])], Limits())
+@given(st.lists(batches, min_size=1, max_size=4), limits)
 def test_a_commit_is_the_same_however_many_messages_are_read_at_once(
     sent: list[tuple[list[bytes], list[int]]], limits: Limits
 ) -> None:
@@ -141,7 +203,7 @@ def test_a_commit_is_the_same_however_many_messages_are_read_at_once(
 
 def read(*sent: bytes, limits: Limits | None = None, topic: str = "a") -> object:
     messages = [Message(n, topic, one, TS * 1000, retained=False) for n, one in enumerate(sent)]
-    return read_singles(messages, TopicNumbers(), lambda one: one == "a", limits or Limits())
+    return read_run(messages, TopicNumbers(), lambda one, _: one == "a", limits or Limits())
 
 
 def native(seq: int) -> bytes:
@@ -193,7 +255,7 @@ def test_a_payload_over_the_limit_is_left_to_be_looked_at() -> None:
 def test_runs_are_taken_at_once_beside_what_is_broken() -> None:
     sent = [f'{{"ts":{TS + n},"value":{n}}}'.encode() for n in range(1000)]
     sent[700] = b"{"
-    messages = messages_of(sent, 0, [])
+    messages = messages_of(sent, 0, [0])
     with runs_of(128):
         (one,) = commits_of([messages], Limits())
     assert one.readings.table.num_rows == 999
