@@ -35,6 +35,7 @@ class BulkClient(Client):
 
     on_publishes: Callable[[Publishes], None]
     is_drained = True  # the last `loop_read` left nothing to be read, for all we know
+    complaint = ""  # why this connection was given up, where the broker is not understood
     _stream: Stream
 
     @property
@@ -44,7 +45,7 @@ class BulkClient(Client):
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect anew; what is left of a frame that the last connection began is dropped."""
-        self._stream = Stream(self.frame_protocol)
+        self._stream, self.complaint = Stream(self.frame_protocol), ""
         return super().reconnect()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002  # paho's
@@ -68,7 +69,7 @@ class BulkClient(Client):
         try:
             return self._take(data)
         except _BROKEN as error:
-            self._easy_log(LogLevel.MQTT_LOG_ERR, "what the broker sends is broken: %s", error)
+            self.complaint = f"what the broker sends is no MQTT that we know: {error}"
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
     def _take(self, data: bytes) -> MQTTErrorCode:

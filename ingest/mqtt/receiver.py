@@ -275,7 +275,7 @@ class Receiver:
         self._connected_at_s, self.connected_at_us, self._ask_at_s = math.inf, None, math.inf
         kept = self._group.of_qos_0()
         if not self._is_leaving:
-            reason = last_error(self._client) or str(code)
+            reason = self._client.complaint or last_error(self._client) or str(code)
             dropped = self._group.message_count - kept.message_count
             self._complain("broker_lost", reason=reason, dropped=dropped)
         self._group = kept

@@ -19,6 +19,7 @@ class StockClient(Client):
     reader = "stock"
     # Each is acknowledged by a call of its own: with more, the broker's window would run empty.
     messages_max: int | None = 50
+    complaint = ""
 
     on_publishes: Callable[[Publishes], None]
     frame_protocol = MQTT_3  # in which messages are handed on, whatever the connection speaks
