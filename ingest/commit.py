@@ -38,18 +38,20 @@ RUN_MIN = 128
 OWN_TOPICS = "gainline/commit/"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Knowledge:
     """What is known when messages are decoded: what was seen, which tags there are, the rules.
 
     `waiting` is the gateway under which each dead letter is counted that is among the messages and
-    has not been replayed, by its position.
+    has not been replayed, by its position. `next_memory` is what was seen once the commit that was
+    decoded last is in the lake.
     """
 
     memory: Memory
     catalogue: Catalogue
     rules: Rules
     waiting: Mapping[int, str] = field(default_factory=dict)
+    next_memory: Memory | None = field(default=None, init=False)
 
 
 def decode_messages(
@@ -59,9 +61,9 @@ def decode_messages(
 
     Those from `until_position` of the commit on would make it too big: decode them again.
     `known.memory` is left as it is; what must be remembered once this is committed is
-    `Memory.load(commit.memory)`. The catalogue learns the new tags: `settle` it then, or
-    `discard`. Of each message the commit holds the readings, or a dead letter, or nothing but its
-    place in the ledger: it has been seen before.
+    `known.next_memory`, or `Memory.load(commit.memory)`, which is the same. The catalogue learns
+    the new tags: `settle` it then, or `discard`. Of each message the commit holds the readings, or
+    a dead letter, or nothing but its place in the ledger: it has been seen before.
     """
     if not messages:
         raise ContractError("there are no messages to decode: wait for some")
@@ -69,7 +71,10 @@ def decode_messages(
     draft = _Draft(known)
     count = draft.add_all(messages)
     until_position = messages[count - 1].position + 1
-    return draft.commit(until_position=until_position, first_arrival=first_arrival)
+    commit = draft.commit(until_position=until_position, first_arrival=first_arrival)
+    known.next_memory = draft.memory
+    draft.memory.settle()
+    return commit
 
 
 class _Draft:
@@ -77,10 +82,10 @@ class _Draft:
 
     def __init__(self, known: Knowledge) -> None:
         self.rows = Rows()
-        self._memory = known.memory.copy()
+        self.memory = known.memory.copy()
         self._catalogue, self._rules = known.catalogue, known.rules
         self._catalogue.topic_numbers.retry()
-        self._ledger = _Ledger(self._memory.ledger_name)
+        self._ledger = _Ledger(self.memory.ledger_name)
         self._dead: list[DeadLetter] = []
         self._replayed: list[int] = []
         self._waiting = dict(known.waiting)
@@ -114,7 +119,7 @@ class _Draft:
         run = read_run(messages, self._catalogue.topic_numbers, self._can_be, limits)
         if run is None or self.rows.byte_count_with(run) >= TABLE_BYTES_MAX:
             return False
-        if not self._memory.admit_run(run):
+        if not self.memory.admit_run(run):
             return False
         self.rows.add_run(run)
         for gateway, count in run.by_gateway():
@@ -144,8 +149,8 @@ class _Draft:
         before = self.rows.count
         if origin.is_dead_letter:
             counts.add(self._add_again(message, origin.number))
-        elif self._memory.is_new_origin(origin):  # else one that was cut off has handed it over
-            self._memory.note_origin(origin)
+        elif self.memory.is_new_origin(origin):  # else one that was cut off has handed it over
+            self.memory.note_origin(origin)
             counts.add(self._add_new(message))
         counts.readings += self.rows.count - before
 
@@ -162,7 +167,7 @@ class _Draft:
         return decode_sparkplug(
             message.topic,
             message.payload,
-            self._memory.births,
+            self.memory.births,
             self._rules,
             received_us=message.received_us,
         )
@@ -175,11 +180,11 @@ class _Draft:
             refusal = Refusal("too_many_tags", complaint, gateway, decoded.epoch, decoded.seq)
             return self._refuse(message, refusal)
         level = level_of(decoded)
-        if not self._memory.admit(level, message, decoded):
+        if not self.memory.admit(level, message, decoded):
             self._ledger.of(gateway).duplicate += 1
             return "duplicate"
         if outcome.node_name:
-            self._memory.births.note(outcome.node_name, outcome.node)
+            self.memory.births.note(outcome.node_name, outcome.node)
         self._catalogue.learn(decoded, message.topic)
         self.rows.add(message, decoded, level)
         self._ledger.of(gateway).stored += 1
@@ -188,7 +193,7 @@ class _Draft:
     def _refuse(self, message: Message, refusal: Refusal) -> str:
         """Keep a message that cannot be read, unless it has been seen."""
         entry = self._ledger.of(refusal.gateway)
-        if not self._memory.admit_refused(message, refusal):
+        if not self.memory.admit_refused(message, refusal):
             entry.duplicate += 1
             return "duplicate"
         self._dead.append(_dead_letter(message, refusal))
@@ -204,7 +209,7 @@ class _Draft:
             return "dead_letter"
         level = level_of(outcome)
         # its count is known from now on, if it was not when it was refused
-        self._memory.note_replayed(level, message, outcome)
+        self.memory.note_replayed(level, message, outcome)
         self._catalogue.learn(outcome, message.topic)
         self.rows.add(message, outcome, level)
         self._ledger.of(self._waiting.pop(position)).dead_letter -= 1
@@ -214,15 +219,15 @@ class _Draft:
 
     def commit(self, *, until_position: int, first_arrival: int) -> RawCommit:
         """Make the commit of what was added."""
-        self._memory.forget()
-        changes = self._memory.changes
+        self.memory.forget()
+        changes = self.memory.changes
         return RawCommit(
             readings=RawBatch(with_time_reasons(self.rows.table(first_arrival))),
             dead_letters=tuple(self._dead),
             ledger=self._ledger.entries(),
             until_position=until_position,
             until_arrival=first_arrival + self.rows.count,
-            memory=self._memory.dump(),
+            memory=self.memory.dump(),
             new_tags=self._catalogue.new,
             gaps=changes.changed_gaps(),
             marks=changes.changed_marks(),

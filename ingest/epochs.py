@@ -39,15 +39,20 @@ class Epochs:
 
     def __init__(self) -> None:
         self._gateways: dict[str, _Gateway] = {}
+        self._own: set[str] = set()  # gateways that no copy shares
         self.is_overrun = False  # a gateway was forgotten: one that seems new may not be
         self._is_unlisted = False  # an older program has listed no gaps
         self._touched: dict[int, _Touched] = {}  # by the id of the run
         self._restarted: dict[tuple[str, str], None] = {}
 
     def copy(self) -> Epochs:
-        """Copy it, without what has changed."""
+        """Copy it, without what has changed; call `settle` before, if anything has.
+
+        A gateway is copied when something comes of it: of thousands few send at a time.
+        """
         twin = Epochs()
-        twin._gateways = {name: one.copy() for name, one in self._gateways.items()}
+        twin._gateways = self._gateways.copy()
+        self._own.clear()
         twin.is_overrun, twin._is_unlisted = self.is_overrun, self._is_unlisted
         return twin
 
@@ -84,6 +89,7 @@ class Epochs:
     def admit_stretches(self, stretches: Sequence[Stretch]) -> None:
         """Remember messages as `admit` does. They `go_on`, and are in order of appearance."""
         for one in stretches:
+            self._make_own(one.gateway)
             run = self._run(one.gateway, one.epoch, one.first)
             self._touch(one.gateway, one.epoch, run)
             run.seen.ends[-1] = one.last
@@ -138,28 +144,45 @@ class Epochs:
     def forget(self) -> None:
         """Forget the oldest gateways beyond the bound."""
         while len(self._gateways) > GATEWAYS_MAX:
-            del self._gateways[next(iter(self._gateways))]
+            oldest = next(iter(self._gateways))
+            del self._gateways[oldest]
+            self._own.discard(oldest)
             self.is_overrun = True
 
-    def dump(self) -> list[WrittenGateway]:
+    def dump(self) -> bytes:
         """Write it down, without what has changed; `is_overrun` is to be kept beside it."""
-        return [
-            WrittenGateway(name, list(one.written()), list(one.forgotten))
-            for name, one in self._gateways.items()
-        ]
+        written = [msgspec.Raw(one.as_written(name)) for name, one in self._gateways.items()]
+        return msgspec.msgpack.encode(written)
 
     @staticmethod
-    def load(written: list[WrittenGateway], *, is_overrun: bool, is_listed: bool) -> Epochs:
+    def load(written: bytes, *, is_overrun: bool, is_listed: bool) -> Epochs:
         """Read what `dump` wrote; `is_listed` tells whether its gaps have ever been told."""
         epochs = Epochs()
         epochs.is_overrun, epochs._is_unlisted = is_overrun, not is_listed
-        epochs._gateways = {one.name: _Gateway.read(one) for one in written}
+        gateways = msgspec.msgpack.decode(written, type=list[WrittenGateway])
+        epochs._gateways = {one.name: _Gateway.read(one) for one in gateways}
         return epochs
 
+    def names(self) -> list[str]:
+        """Give the gateways, the one heard of longest ago first."""
+        return list(self._gateways)
+
     def _heard_of(self, gateway: str) -> _Gateway:
-        one = self._gateways.pop(gateway, None) or _Gateway()
+        self._make_own(gateway)
+        one = self._gateways.pop(gateway)
         self._gateways[gateway] = one  # at the end: the last one heard of
         return one
+
+    def _make_own(self, gateway: str) -> None:
+        """See to it that a gateway is known, and may be changed."""
+        one = self._gateways.get(gateway)
+        if one is None:
+            self._gateways[gateway] = _Gateway()
+        elif gateway not in self._own:
+            self._gateways[gateway] = one.copy()
+        else:
+            one.kept = b""
+        self._own.add(gateway)
 
     def _end_before(self, stretch: Stretch) -> Run | None:
         """Give the run that a stretch goes on from, if there is one and it is the only one."""
@@ -206,11 +229,12 @@ class Epochs:
 class _Gateway:
     """The last epochs of a gateway, oldest first, and hashes of those before."""
 
-    __slots__ = ("epochs", "forgotten")
+    __slots__ = ("epochs", "forgotten", "kept")
 
     def __init__(self) -> None:
         self.epochs: dict[str, Run] = {}
         self.forgotten: dict[int, None] = {}
+        self.kept = b""  # as it is written, once it was and while it does not change
 
     def copy(self) -> _Gateway:
         twin = _Gateway()
@@ -236,7 +260,13 @@ class _Gateway:
         if len(self.forgotten) > FORGOTTEN_MAX:
             del self.forgotten[next(iter(self.forgotten))]
 
-    def written(self) -> Iterator[WrittenRun]:
+    def as_written(self, name: str) -> bytes:
+        if not self.kept:
+            written = WrittenGateway(name, list(self._runs_written()), list(self.forgotten))
+            self.kept = msgspec.msgpack.encode(written)
+        return self.kept
+
+    def _runs_written(self) -> Iterator[WrittenRun]:
         for epoch, run in self.epochs.items():
             for one in (run.earlier, run):
                 if one is not None:

@@ -10,7 +10,7 @@ import msgspec
 from contracts.errors import ContractError
 from contracts.quality import Reason
 from ingest.counts import Seen
-from ingest.epochs import GATEWAYS_MAX, Epochs, WrittenGateway
+from ingest.epochs import GATEWAYS_MAX, Epochs
 from ingest.lasts import Lasts, hash_of
 from ingest.readings import NO_TIME
 from ingest.recent import Recent, key_of, keys_of_hashes
@@ -81,7 +81,7 @@ class Memory:
         self._ledger_names: dict[str, None] = {}
 
     def copy(self) -> Memory:
-        """Copy it, so that the original stays as it was committed; without what has changed."""
+        """Copy it, so that the original stays as it was committed and settled."""
         twin = Memory()
         twin.births = self.births.copy()
         twin._epochs = self._epochs.copy()
@@ -170,6 +170,10 @@ class Memory:
         """Give the marks of all gateways."""
         return self._epochs.marks()
 
+    def settle(self) -> None:
+        """Take what has changed as told: it is committed."""
+        self._epochs.settle()
+
     def forget(self) -> None:
         """Forget the oldest beyond the bounds; call it once a batch."""
         self._epochs.forget()
@@ -183,7 +187,7 @@ class Memory:
         """Write it down."""
         written = _Written(
             _VERSION,
-            self._epochs.dump(),
+            msgspec.Raw(self._epochs.dump()),
             self._recent.dump(),
             [(name, seen.starts, seen.ends) for name, seen in self._origins.items()],
             self.births.dump(),
@@ -215,7 +219,7 @@ class Memory:
         memory._recent = Recent(read.recent if read.version > 2 else keys_of_hashes(read.recent))
         memory._lasts = Lasts(read.lasts)
         memory._origins = {name: Seen(starts, ends) for name, starts, ends in read.origins}
-        names = read.ledger_names if read.version > 1 else [one.name for one in read.gateways]
+        names = read.ledger_names if read.version > 1 else memory._epochs.names()
         memory._ledger_names = dict.fromkeys(names)
         return memory
 
@@ -224,7 +228,7 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
     """The memory as bytes; version 1 has no more than the first five."""
 
     version: int
-    gateways: list[WrittenGateway]
+    gateways: msgspec.Raw  # see ingest/epochs.py
     recent: bytes  # keys, before version 3 hashes
     origins: list[tuple[str, list[int], list[int]]] = []
     births: bytes = b""

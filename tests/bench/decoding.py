@@ -97,7 +97,8 @@ class Intake:
         commit = decode_messages(messages, known, first_arrival=0)
         assert commit.ledger[0].stored == commit.ledger[0].received
         self._catalogue.settle()
-        self._memory = known.settled()
+        assert known.next_memory is not None
+        self._memory = known.next_memory
         return commit.readings.table
 
 
