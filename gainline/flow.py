@@ -66,24 +66,29 @@ class Intake:
         senders = {tag: known.gateway or "" for tag, known in lake.known_tags().items()}
         self._catalogue = Catalogue(senders, reading.rules.limits)
         self._done: Progress | None = None  # as of the lake's last commit; None: ask the lake
+        self._remembered: tuple[bytes | None, Memory | None] = None, None  # as bytes, and read
+        self.is_behind = False  # more waited than one commit takes, or may wait elsewhere
 
     def store_new(self) -> int:
         """Commit messages that wait in a journal; give their number, 0 when none waits."""
         done = self._done or self._lake.ingest_progress()
         self._done = done
         taken = self._sources.take(done, limit_bytes=COMMIT_BYTES_MAX)
+        self.is_behind = taken is not None and taken.is_part
         if taken is None:
             return 0
         known = Knowledge(
-            Memory.load(taken.memory),
+            self._memory_of(taken.memory),
             self._catalogue,
             self._reading.rules,
             self._waiting(taken.messages),
         )
         commit = decode_messages(taken.messages, known, first_arrival=done.arrival)
+        remembered = commit.memory, known.next_memory
         commit = with_positions(commit, taken)
         self._done = None
         self._commit(commit)
+        self._remembered = remembered
         self._done = Progress(commit.until_position, commit.until_arrival, commit.memory)
         self._sources.trim(self._done, taken.name)
         self._tell(commit)
@@ -93,6 +98,11 @@ class Intake:
         """Give the commit marks of all gateways, as of the lake's last commit."""
         _, memory = positions_of(self._lake.ingest_progress())
         return Memory.load(memory).marks()
+
+    def _memory_of(self, written: bytes | None) -> Memory:
+        """Read a memory, if it is not the one of the last commit: that would take a while."""
+        before, memory = self._remembered
+        return memory if memory is not None and before == written else Memory.load(written)
 
     def _waiting(self, messages: Sequence[Message]) -> dict[int, str]:
         """Ask the lake which of the dead letters among the messages wait to be read."""
@@ -109,12 +119,12 @@ class Intake:
         self._catalogue.settle()
 
 
-def take_and_store(inbox: Inbox, journal: Journal, intake: Intake) -> int:
-    """Store what waits in the journal, then take a commit's worth from the inbox; give their sum.
+def take_and_store(inbox: Inbox, journal: Journal, intake: Intake) -> tuple[int, int]:
+    """Store what waits in the journal, then take a commit's worth from the inbox; count both.
 
     In this order a full journal does not stop what makes room in it.
     """
-    return intake.store_new() + inbox.take(journal, limit_bytes=COMMIT_BYTES_MAX)
+    return intake.store_new(), inbox.take(journal, limit_bytes=COMMIT_BYTES_MAX)
 
 
 class Bench:

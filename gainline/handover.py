@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from contracts.errors import ConfigError, GainlineError, TransientError
@@ -149,4 +148,4 @@ def _own_ingest(settings: Settings, stack: ExitStack) -> Callable[[], int] | Non
     begin = positions.get(OWN, 0)
     journal = stack.enter_context(wiring.open_journal(settings, first_position=begin))
     intake = flow.Intake(wiring.sources(settings, journal), lake, wiring.how_to_read(settings))
-    return partial(flow.take_and_store, wiring.inbox(settings), journal, intake)
+    return lambda: sum(flow.take_and_store(wiring.inbox(settings), journal, intake))

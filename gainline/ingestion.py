@@ -22,6 +22,9 @@ from ingest.sources import OWN, positions_of
 from store.lake import Lake
 
 POLL_S = 0.1
+# Of the longest time between two commits: a reading waits for the pause and then for its commit,
+# and both together are to stay within it.
+PAUSE_SHARE = 0.5
 # What is left in the journals after that is stored at the next start.
 LAST_COMMITS_S = 3.0
 
@@ -61,12 +64,18 @@ def _ingest(
     readers, teller = aides
     sources = wiring.sources(settings, journal)
     intake = flow.Intake(sources, lake, wiring.how_to_read(settings), teller.tell)
-    step = partial(flow.take_and_store, wiring.inbox(settings), journal, intake)
-    interval_s = settings.store.commit_interval_s
+    inbox = wiring.inbox(settings)
+
+    def step() -> int:
+        # what has come during a commit waits for the next: one after the other would be tiny
+        stored, taken = flow.take_and_store(inbox, journal, intake)
+        return taken + stored * intake.is_behind
+
+    pause_s = PAUSE_SHARE * settings.store.commit_interval_s
     teller.begin(intake.marks())
     try:
         with _state_told(settings, readers):
-            while not stop.wait(interval_s if stop.is_up.is_set() else POLL_S):
+            while not stop.wait(pause_s if stop.is_up.is_set() else POLL_S):
                 readers.look_after(lake.ingest_progress())
                 if combined(readers.states()).is_connected:
                     stop.is_up.set()

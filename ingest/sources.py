@@ -33,6 +33,7 @@ class Taken(NamedTuple):
     messages: list[Message]
     positions: dict[str, int]  # before them
     memory: bytes | None
+    is_part: bool  # of what waits, or there are other journals that have not been looked at
 
 
 class Sources:
@@ -53,7 +54,9 @@ class Sources:
                 if messages[0].position != done.position:
                     numbered = enumerate(messages, done.position)
                     messages = [message._replace(position=number) for number, message in numbered]
-                return Taken(name, messages, positions, memory)
+                size = sum(len(message.payload) for message in messages)
+                is_part = len(self._turns) > 1 or size >= limit_bytes // 2
+                return Taken(name, messages, positions, memory, is_part)
         return None
 
     def trim(self, done: Progress, name: str) -> None:
