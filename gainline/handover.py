@@ -148,4 +148,5 @@ def _own_ingest(settings: Settings, stack: ExitStack) -> Callable[[], int] | Non
     begin = positions.get(OWN, 0)
     journal = stack.enter_context(wiring.open_journal(settings, first_position=begin))
     intake = flow.Intake(wiring.sources(settings, journal), lake, wiring.how_to_read(settings))
-    return lambda: sum(flow.take_and_store(wiring.inbox(settings), journal, intake))
+    inbox = wiring.inbox(settings)  # it knows how far it has taken a file
+    return lambda: sum(flow.take_and_store(inbox, journal, intake))
