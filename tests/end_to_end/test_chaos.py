@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.pipeline import REPOSITORY
+from tests.end_to_end.pipeline import REPOSITORY, free_port
 
 CHAOS = REPOSITORY.parent / "shared" / "tools" / "chaos"
 LIMIT_S = 110
@@ -30,6 +30,7 @@ def break_things(tool: str, *words: str, folder: Path) -> str:
             "GAINLINE": str(program),
             "PYTHONPATH": str(REPOSITORY),
             "TMPDIR": str(folder),
+            "GAINLINE__PAGE__PORT": str(free_port()),
         },
         capture_output=True,
         text=True,
