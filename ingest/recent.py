@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.lasts import hash_of
 from ingest.runs import in_groups
 from ingest.topic_numbers import IS_TOPIC_KEY, TOPIC_KEY_BYTES, topic_key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
     from ingest.readings import Decoded
@@ -62,21 +63,19 @@ class Recent:
         _note_time(key, self._latest)
         return is_new
 
-    def admit_run(self, run: Run) -> bool:
+    def admit_run(self, run: Run, digests: Collection[bytes]) -> bool:
         """Remember messages without a count if all are new and none is there twice; else nothing.
 
-        Each has a time.
+        Each has a time. `digests` are of those that are not `run.are_single`.
         """
-        indices = run.uncounted
-        is_single = run.topics.are_single[run.numbers[indices]]
-        singles = indices[is_single]
-        keys = np.zeros((len(indices), KEY_BYTES // 8), np.int64)
+        is_single = run.are_single[run.uncounted]
+        singles = run.uncounted[is_single]
+        keys = np.zeros((len(is_single), KEY_BYTES // 8), np.int64)
         rows, numbers = run.first_rows()[singles], run.numbers[singles]
         times = run.times[rows]
         keys[is_single, 0] = run.topics.hashes[numbers]
         keys[is_single, 1] = times
         keys[is_single, 2] = run.values[rows].view(np.int64)
-        digests = [hash_of(run.messages[index]) for index in indices[~is_single].tolist()]
         keys[~is_single, 1:] = np.frombuffer(b"".join(digests), np.int64).reshape(-1, 2)
         written = keys.tobytes()
         latest = self._latest_by_number(run.topics, numbers)

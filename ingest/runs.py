@@ -111,12 +111,24 @@ class Run(NamedTuple):
         order = np.argsort(firsts, kind="stable").tolist()
         return [(["", *names][place], counts[place]) for place in order if counts[place]]
 
-    def last_messages(self) -> list[Message]:
-        """Give the last message without a count of each topic, in the order in which they came."""
+    @property
+    def are_single(self) -> npt.NDArray[np.bool_]:
+        """Whether each message is one number of its topic."""
+        return self.topics.are_single[self.numbers]
+
+    def several(self) -> list[int]:
+        """Give the indices of the messages without a count that are not single."""
+        uncounted = self.uncounted
+        indices: list[int] = uncounted[~self.are_single[uncounted]].tolist()
+        return indices
+
+    def last_of_topics(self) -> list[int]:
+        """Give the index of the last message without a count of each topic, in order."""
         last = np.full(len(self.topics.keys), -1)
         uncounted = self.uncounted
         last[self.numbers[uncounted]] = uncounted  # of one topic the last one stays
-        return [self.messages[index] for index in np.sort(last[last >= 0]).tolist()]
+        indices: list[int] = np.sort(last[last >= 0]).tolist()
+        return indices
 
     def stretches(self) -> list[Stretch] | None:
         """Give the counts of each epoch, in order of appearance; None if any leave a gap."""

@@ -71,7 +71,7 @@ def test_messages_are_known_the_same_whether_they_come_by_one_or_at_once(
         ]
         keys = [key(payload, topic) for topic, payload in run]
         before = mixed.dump()
-        if not (run and is_at_once and mixed.admit_run(run_of(run))):
+        if not (run and is_at_once and mixed.admit_run(run_of(run), [])):
             assert mixed.dump() == before
             answers = [mixed.admit(one) for one in keys]
         else:
@@ -86,10 +86,10 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Recent()
     payloads = [f'{{"ts":{TS + n},"value":1}}'.encode() for n in range(6)]
     assert all(memory.admit(key(one)) for one in payloads[:2])
-    assert memory.admit_run(run_of([("a", one) for one in payloads[2:4]]))
+    assert memory.admit_run(run_of([("a", one) for one in payloads[2:4]]), [])
     memory.forget()
     assert memory.dump() == b"".join(map(key, payloads[1:4]))
-    assert memory.admit_run(run_of([("a", one) for one in payloads[4:]]))
+    assert memory.admit_run(run_of([("a", one) for one in payloads[4:]]), [])
     memory.forget()
     assert memory.dump() == b"".join(map(key, payloads[3:]))
     assert memory.admit(key(payloads[0]))
@@ -98,12 +98,12 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_copy_leaves_the_original_as_it_was() -> None:
     memory = Recent()
     sent = [("a", f'{{"ts":{TS + n},"value":1}}'.encode()) for n in range(4)]
-    assert memory.admit_run(run_of(sent[:2]))
+    assert memory.admit_run(run_of(sent[:2]), [])
     written = memory.dump()
-    assert memory.copy().admit_run(run_of(sent[2:]))
+    assert memory.copy().admit_run(run_of(sent[2:]), [])
     assert memory.dump() == written
-    assert memory.copy().admit_run(run_of(sent[2:]))
-    assert not memory.copy().admit_run(run_of(sent[:1]))
+    assert memory.copy().admit_run(run_of(sent[2:]), [])
+    assert not memory.copy().admit_run(run_of(sent[:1]), [])
 
 
 def test_hashes_of_an_older_program_are_still_known() -> None:
