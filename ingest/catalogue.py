@@ -9,7 +9,7 @@ from contracts.batches import NewTag
 from ingest.topic_numbers import TopicNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ingest.readings import Decoded, Limits
 
@@ -76,13 +76,11 @@ class Catalogue:
             self.topic_numbers.clear()
         self._new, self._new_counts = {}, Counter()
 
-    def _fresh(self, decoded: Decoded) -> set[str]:
-        return {tag for tag in _tags_of(decoded) if tag not in self._known and tag not in self._new}
-
-
-def _tags_of(decoded: Decoded) -> Iterator[str]:
-    topic = decoded.topic
-    for reading in decoded.readings:
-        yield f"{topic}/{reading.name}" if reading.name else topic
-    for column in decoded.columns.columns if decoded.columns else ():
-        yield f"{topic}/{column.name}" if column.name else topic
+    def _fresh(self, decoded: Decoded) -> list[str]:
+        topic, known, new = decoded.topic, self._known, self._new
+        names = [reading.name for reading in decoded.readings]
+        if decoded.columns is not None:
+            names += [column.name for column in decoded.columns.columns]
+        tags = [f"{topic}/{name}" if name else topic for name in names]
+        fresh = [tag for tag in tags if tag not in known and tag not in new]
+        return list(dict.fromkeys(fresh)) if fresh else fresh

@@ -34,6 +34,8 @@ ORIGINS_MAX = 1_024
 LEDGER_NAMES_MAX = GATEWAYS_MAX
 OTHERS = "(others)"
 
+_TIME = int(Reason.TIME)  # an operation on the enumeration itself takes a microsecond
+
 _VERSION = 3
 _VERSIONS_READ = (1, 2, 3)
 
@@ -61,7 +63,7 @@ def level_of(decoded: Decoded) -> Level:
         times, doubtful, _ = decoded.columns
         return Level.TIMED if doubtful is None and (times != NO_TIME).all() else Level.NONE
     for reading in decoded.readings:
-        if reading.time_us is None or reading.reasons & Reason.TIME:
+        if reading.time_us is None or reading.reasons & _TIME:
             return Level.NONE
     return Level.TIMED
 

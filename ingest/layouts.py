@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
+from ingest import native
 from ingest.native import IDENTITY, NAMELESS, RESERVED
+from ingest.readings import Context, Limits, PayloadError
+from ingest.shapes import DOCUMENT_READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-    from ingest.readings import Limits
 
 # Each layout is a type of its own, of some kilobytes. A plant has tens of them; messages of further
 # ones are read one by one.
@@ -201,6 +204,7 @@ class Layouts:
 
 
 def _key_of(payload: bytes) -> tuple[tuple[str, ...], bool] | None:
+    """Give metrics, and whether they are columns, of an object that may be native; else None."""
     try:
         document = msgspec.json.decode(payload, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -214,7 +218,17 @@ def _key_of(payload: bytes) -> tuple[tuple[str, ...], bool] | None:
         or any(type(one) not in kinds for one in metrics.values())
     ):
         return None
-    return tuple(metrics), is_columns
+    return (tuple(metrics), is_columns) if _is_native(document) else None
+
+
+def _is_native(document: dict[str, Any]) -> bool:
+    """Tell whether no family of gateways takes an object that is asked before the native shapes."""
+    context = Context("", Limits(), UTC)
+    try:
+        reads = (read for read in DOCUMENT_READERS if read(document, context) is not None)
+        return next(reads, None) is native.read_object
+    except PayloadError:  # one takes it, and finds it broken
+        return False
 
 
 def _joined(parts: list[Read]) -> Read:

@@ -153,7 +153,9 @@ def runs_of(least: int) -> Iterator[None]:
 def commits_of(
     parts: list[list[Message]], limits: Limits, *, is_restarted: bool
 ) -> Iterator[RawCommit]:
-    tags = [f"{topic}{path}" for topic in TOPICS for path in ("", "/force", "/speed")]
+    tags = [
+        f"{topic}{path}" for topic in TOPICS for path in ("", "/force", "/speed", "/d", "/dt", "/q")
+    ]
     catalogue, memory = Catalogue(dict.fromkeys(tags, ""), limits), Memory()
     for messages in parts:
         known = Knowledge(memory, catalogue, Rules(limits))
@@ -263,3 +265,13 @@ def test_runs_are_taken_at_once_beside_what_is_broken() -> None:
     assert one.readings.table.num_rows == 999
     assert [letter.position for letter in one.dead_letters] == [700]
     assert one.readings.table["value"].num_chunks > 1  # of runs, and of what lies between them
+
+
+def test_what_a_family_of_gateways_reads_is_not_taken_for_native() -> None:
+    sent = [f'{{"d":{n},"dt":5,"ts":{TS + n},"q":192}}'.encode() for n in range(9)]  # AVEVA's
+    known = Knowledge(
+        Memory(), Catalogue(dict.fromkeys(["a/d", "a/dt", "a/q"], ""), Limits()), Rules()
+    )
+    with runs_of(2):
+        commit = decode_messages(messages_of(sent, 0, [0]), known, first_arrival=0)
+    assert commit.readings.table["tag"].to_pylist() == ["a"] * 9
