@@ -199,13 +199,15 @@ def _parts_of(
     limits: Limits,
 ) -> list[_Part] | None:
     parts = []
+    payloads = [message.payload for message in messages]
     present = np.flatnonzero(np.bincount(layouts)).tolist()
     if len(present) > 1 and len(present) * MESSAGES_A_LAYOUT_MIN > len(messages):
         return None
     for number in present:
         indices = np.flatnonzero(layouts == number)
         layout = topics.layouts.all[number]
-        read = layout.read([messages[index].payload for index in indices.tolist()], limits)
+        own = payloads if len(present) == 1 else [payloads[index] for index in indices.tolist()]
+        read = layout.read(own, limits)
         if read is None:
             return None
         parts.append(_Part(indices, layout, read))

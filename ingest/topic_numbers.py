@@ -84,8 +84,10 @@ class TopicNumbers:
             if topic in self._numbers:
                 continue
             layout = None if topic in self._odd else self.layouts.of(message.payload)
-            if layout is None or not can_be(topic, layout):
+            if layout is None:
                 self._odd.add(topic)
+                break
+            if not can_be(topic, layout):  # not yet: its tags may be learned with the next message
                 break
             self._add(topic, layout)
         if len(self.keys) > before:
