@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.message import Message
@@ -59,6 +59,7 @@ singles = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 6), st.intege
 steps = st.lists(st.tuples(singles, st.booleans(), st.booleans()), max_size=8)
 
 
+@settings(deadline=None)  # the first example takes what is done once
 @given(steps)
 def test_messages_are_known_the_same_whether_they_come_by_one_or_at_once(
     sent: list[tuple[list[tuple[str, int, int]], bool, bool]],

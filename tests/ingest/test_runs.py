@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.batches import RawCommit
@@ -188,6 +188,7 @@ SAME = [b'{"ts":1767225600000,"value":5}'] * 3, [b'{"ts":1767225600,"value":5.0}
 
 @example([(TWICE, [0])], Limits())
 @example([(SAME[0], [0]), (SAME[1], [0])], Limits())
+@settings(max_examples=200, deadline=None)  # the first example takes what is done once
 @given(st.lists(batches, min_size=1, max_size=4), limits)
 def test_a_commit_is_the_same_however_many_messages_are_read_at_once(
     sent: list[tuple[list[bytes], list[int]]], limits: Limits
