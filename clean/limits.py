@@ -23,7 +23,14 @@ from clean.state import (
 )
 from contracts.tags import Kind, TagRule
 
-KIND_CODES: Final = {Kind.GAUGE: GAUGE, Kind.COUNTER: 1, Kind.STATE: 2, Kind.WAVEFORM: 3}
+KIND_CODES: Final[dict[Kind | None, int]] = {
+    None: GAUGE,
+    Kind.GAUGE: GAUGE,
+    Kind.COUNTER: 1,
+    Kind.STATE: 2,
+    Kind.WAVEFORM: 3,
+    Kind.INVENTORY: 4,
+}
 
 # Numbers that by custom stand for "no value", used where a tag has no list of its own:
 # runs of nines (loggers), the ends of 16-bit registers, plain and in tenths (PLC, Modbus),

@@ -37,6 +37,8 @@ class Reason(IntFlag):
     SOURCE = 1 << 15  # the source itself says it is not good
     TIME = 1 << 16  # the source's time is missing, unset, implausible or ambiguous
     NEIGHBOUR = 1 << 17  # contradicts a redundant sensor
+    ATTENUATED = 1 << 18  # livelier than this the tag always is: it moves, but far too little
+    INVENTORY = 1 << 19  # a count of things that is negative, or no whole number
 
 
 def words_of(reasons: int) -> list[str]:

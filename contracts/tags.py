@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     GAUGE = "gauge"  # a measured quantity: temperature, flow
     COUNTER = "counter"  # only grows, apart from resets: pieces, kWh
+    INVENTORY = "inventory"  # a number of things that are there: pallets, parts in a buffer
     STATE = "state"  # one of a few codes, or text
     WAVEFORM = "waveform"  # raw vibration: hygiene only
 
@@ -72,12 +73,24 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class TagRule:
-    """What the judge knows of one tag, in the tag's own unit.
+    """What the judge is told of one tag; None or empty: nothing.
 
-    A value below `low`, above `high` or equal to a sentinel is BAD. None means no bound.
+    `factor` and `offset` make a value in `unit` of a raw value; sentinels are raw values, all other
+    numbers are in `unit`. What contradicts `low`, `high` or `sentinels` is BAD, what contradicts
+    anything else UNCERTAIN.
     """
 
-    kind: Kind = Kind.GAUGE
+    kind: Kind | None = Kind.GAUGE  # None: to be learned from the values
     low: float | None = None
     high: float | None = None
     sentinels: tuple[float, ...] = ()
+    rate_max: float | None = None  # change a second
+    rollover: float | None = None  # the number of values of a counter: after the last comes 0
+    states: tuple[float, ...] = ()  # those there are
+    rest: tuple[float, ...] = ()  # values it may hold for as long as it likes
+    neighbours: tuple[str, ...] = ()  # tags of sensors that measure the same
+    neighbour_tolerance: float | None = None  # what they may differ by; None: learned
+    machine_state: str | None = None  # the tag of its machine's state; 0: the machine is off
+    factor: float = 1.0
+    offset: float = 0.0
+    is_smoothed: bool = False  # value_clean of a GOOD reading is smoothed

@@ -36,7 +36,7 @@ def set_tag(
     metric: Word = None,
     unit: Word = None,
     kind: Annotated[
-        Literal["gauge", "counter", "state", "waveform"] | None,
+        Literal["gauge", "counter", "inventory", "state", "waveform"] | None,
         typer.Option(help="What its values are."),
     ] = None,
     store: StoreOption = None,

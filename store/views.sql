@@ -1,7 +1,7 @@
 -- The views of the lake: what engineers ask. Each is replaced when this file changes.
 -- What stands in braces is made of contracts.quality.Reason by store/views.py.
 
--- One tag: where it stands, its unit, its kind (gauge, counter, state, waveform).
+-- One tag: where it stands, its unit, its kind (gauge, counter, inventory, state, waveform).
 CREATE OR REPLACE VIEW main.tags AS
 SELECT
     tag,      -- the full path of one measured thing
@@ -11,7 +11,7 @@ SELECT
     machine,  -- work unit
     metric,   -- what is measured
     unit,     -- of the values; null: not known
-    kind,     -- gauge, counter, state, waveform
+    kind,     -- gauge, counter, inventory, state, waveform
     edited,   -- the columns that were set by hand, with blanks between; null: none
     gateway   -- that sent it first; null: it did not name itself
 FROM house.tag_entries
