@@ -13,7 +13,7 @@ that fails has moved nothing: its next try begins where the lake's last commit e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,7 @@ class Intake:
 
     def store_new(self) -> int:
         """Commit messages that wait in a journal; give their number, 0 when none waits."""
-        done = self._done or self._lake.ingest_progress()
-        self._done = done
+        done = self._progress()
         taken = self._sources.take(done, limit_bytes=COMMIT_BYTES_MAX)
         self.is_behind = taken is not None and taken.is_part
         if taken is None:
@@ -96,8 +95,16 @@ class Intake:
 
     def marks(self) -> tuple[Mark, ...]:
         """Give the commit marks of all gateways, as of the lake's last commit."""
-        _, memory = positions_of(self._lake.ingest_progress())
+        _, memory = positions_of(self._progress())
         return Memory.load(memory).marks()
+
+    def positions(self) -> Mapping[str, int]:
+        """Tell how far each journal is stored, by its name; the lake is asked only if need be."""
+        return positions_of(self._progress())[0]
+
+    def _progress(self) -> Progress:
+        self._done = self._done or self._lake.ingest_progress()
+        return self._done
 
     def _memory_of(self, written: bytes | None) -> Memory:
         """Read a memory, if it is not the one of the last commit: that would take a while."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
-
-from ingest.journal import Journal
-from ingest.mqtt.receiver import Receiver
 
 FILE = "ingest.state"
 # Written in place, so that it can also be told that the disk is full; longer than any state.
@@ -33,6 +29,7 @@ class IngestState:
     received_count: int  # messages in the journal and acknowledged, since the start
     journal_bytes: int  # what has not been stored yet, with preallocated space
     journal_limit_bytes: int
+    run: str = ""  # the name that a reader was given at its start, if it is a process of its own
 
     @staticmethod
     def unknown() -> IngestState:
@@ -82,18 +79,6 @@ def told(store: Path) -> IngestState | None:
         return None
 
 
-def state_of(receiver: Receiver, journal: Journal) -> IngestState:
-    """Look at a reader and its journal."""
-    return IngestState(
-        told_at_s=time.time(),
-        is_connected=receiver.connected,
-        is_waiting_for_space=receiver.is_waiting_for_space,
-        received_count=receiver.received_count,
-        journal_bytes=journal.byte_count,
-        journal_limit_bytes=journal.limit_bytes,
-    )
-
-
 def combined(states: Sequence[IngestState]) -> IngestState:
     """Put the states of several readers together: all must be well; what they hold adds up."""
     return IngestState(
@@ -104,9 +89,3 @@ def combined(states: Sequence[IngestState]) -> IngestState:
         journal_bytes=sum(state.journal_bytes for state in states),
         journal_limit_bytes=sum(state.journal_limit_bytes for state in states),
     )
-
-
-def keep_telling(stop: threading.Event, say: Callable[[], None]) -> None:
-    """Say something every second until the end."""
-    while not stop.wait(TELL_EVERY_S):
-        say()

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
 
-from contracts.errors import TransientError
+from contracts.errors import GainlineError, TransientError
 
 # The world's faults are retried at this pace: a full disk must be noticed within 5 s of its end.
 RETRY_S = 1.0
+# What failed begins again after so long, doubled at each failure.
+RESTART_S_MIN = 1.0
+RESTART_S_MAX = 60.0
 # Nothing that gets on takes longer: a commit waits 30 s for its turn, a report takes seconds. The
 # sign of life is not renewed then.
 HANGS_AFTER_S = 120.0
@@ -69,6 +74,42 @@ def guarded(work: Callable[[Stop], None], stop: Stop, failures: list[Exception])
         failures.append(problem)
     finally:
         stop.set()
+
+
+@contextmanager
+def beside(work: Callable[[Stop], None], stop: Stop) -> Iterator[None]:
+    """Work in a thread until the block ends, or ends all by failing, which is raised then."""
+    failures = list[Exception]()
+    thread = started(partial(guarded, work, stop, failures))
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        if failures:
+            raise failures[0]
+
+
+def kept_up(work: Callable[[Stop], object], stop: Stop) -> None:
+    """Work until told to stop; after a failure say so, pause, and begin again."""
+    pause_s = RESTART_S_MIN
+    while not stop.is_set():
+        began_s = time.monotonic()
+        try:
+            patiently(partial(work, stop), stop)
+        except Exception as problem:  # noqa: BLE001  # said in the log, and tried again
+            if time.monotonic() - began_s > RESTART_S_MAX:
+                pause_s = RESTART_S_MIN
+            log.critical("service_failed", why=reason_of(problem), again_in_s=pause_s)
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, RESTART_S_MAX)
+
+
+def reason_of(problem: Exception) -> str:
+    """Say why in one line; a bug says where as well."""
+    if isinstance(problem, GainlineError):
+        return str(problem)
+    return "".join(traceback.format_exception(problem))
 
 
 def drain(step: Callable[[], int], stop: Stop, *, until_s: float | None = None) -> None:

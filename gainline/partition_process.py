@@ -1,34 +1,37 @@
-"""Runs one reader as a process: `python -m gainline.partition_process`, told by standard input.
+"""One reader as a process of its own, `python -m gainline.partition_process PARENT`.
 
-It ends with the process that has started it.
+Standard input tells it what to do. It ends with the process that has started it, its parent.
 """
 
 from __future__ import annotations
 
-import ctypes
+import os
 import signal
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 import msgspec
 import structlog
 
-from contracts.errors import GainlineError, TransientError
+from contracts.errors import TransientError
 from gainline import wiring
 from gainline.config import Settings
-from gainline.ingest_state import keep_telling, state_of, tell
+from gainline.ingest_state import TELL_EVERY_S, tell
+from gainline.loops import Stop, reason_of
+from gainline.own_reader import own_reader
 from gainline.partitions import Partition, partitions
-from gainline.process import PR_SET_PDEATHSIG
+from gainline.process import end_with
 from gainline.telemetry import set_up_logging
 from ingest.journal import Journal
-from ingest.mqtt.receiver import Receiver
 
 RETRY_S = 1.0  # as long as the disk is full at the start
+POLL_S = 0.1
 
-_libc = ctypes.CDLL(None)
 log = structlog.get_logger()
 
 
@@ -38,16 +41,13 @@ class Told(msgspec.Struct, frozen=True):
     settings: Settings
     number: int
     first_position: int
+    run: str  # the name under which it tells how it is
 
 
-def start(
-    settings: Settings, partition: Partition, *, first_position: int
-) -> subprocess.Popen[bytes]:
+def start(told: Told) -> subprocess.Popen[bytes]:
     """Start the process of a partition; its journal begins at `first_position` at the least."""
-    process = subprocess.Popen(  # ourselves
-        [sys.executable, "-m", "gainline.partition_process"], stdin=subprocess.PIPE
-    )
-    told = Told(settings, partition.number, first_position)
+    words = [sys.executable, "-m", "gainline.partition_process", str(os.getpid())]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603  # no word is anybody else's
     pipe = process.stdin
     if pipe is not None:
         with suppress(OSError), pipe:  # it has ended already: whoever watches it sees that
@@ -55,59 +55,64 @@ def start(
     return process
 
 
-def main(source: IO[bytes]) -> int:
+@dataclass
+class _Signals:
+    """Whether we were told to end: a note, as to set an event that is waited for could block."""
+
+    is_told: bool = False
+
+    def listen(self) -> None:
+        signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells all; the parent decides
+
+    def _note(self, *_: object) -> None:
+        self.is_told = True
+
+
+def main(words: Sequence[str], source: IO[bytes]) -> int:
     """Receive until SIGTERM; give the exit code."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells all; the parent decides
-    told = msgspec.json.decode(source.read(), type=Told)
+    signals = _Signals()
+    signals.listen()
+    end_with(int(words[0]))
+    text = source.read()
+    if signals.is_told or not text:
+        return 0  # the parent is gone
+    told = msgspec.json.decode(text, type=Told)
     set_up_logging(told.settings.log.level)
-    partition = partitions(told.settings)[told.number - 1]
     try:
-        _receive(told.settings, partition, told.first_position, stop)
-    except GainlineError as problem:
-        log.critical("reader_failed", partition=partition.number, why=str(problem))
+        _receive(told, signals)
+    except Exception as problem:  # noqa: BLE001  # said in the log, and by the exit code
+        log.critical("reader_failed", partition=told.number, why=reason_of(problem))
         return 1
     return 0
 
 
-def _receive(
-    settings: Settings, partition: Partition, first_position: int, stop: threading.Event
-) -> None:
-    journal = _opened(settings, partition, first_position, stop)
+def _receive(told: Told, signals: _Signals) -> None:
+    """Receive in a thread, and tell every second how that goes."""
+    partition = partitions(told.settings)[told.number - 1]
+    journal, stop, tell_at_s = _opened(told, partition, signals), Stop(), 0.0
     if journal is None:
         return
-    with journal:
-        receiver = wiring.receiver(settings, journal, partition)
-        telling = threading.Thread(
-            target=keep_telling, args=(stop, lambda: _tell(partition, receiver, journal))
-        )
-        telling.start()
-        try:
-            receiver.run(stop)
-        finally:
-            stop.set()
-            telling.join()
+    with journal, own_reader(told.settings, journal, stop, partition) as reader:
+        while not signals.is_told and not stop.wait(POLL_S):
+            if time.monotonic() >= tell_at_s:
+                tell_at_s = time.monotonic() + TELL_EVERY_S
+                journal.forget_removed()
+                tell(partition.folder, reader.state(told.run))
 
 
-def _opened(
-    settings: Settings, partition: Partition, first_position: int, stop: threading.Event
-) -> Journal | None:
+def _opened(told: Told, partition: Partition, signals: _Signals) -> Journal | None:
     """Open the journal, waiting while the disk is full; None if we are to stop first."""
-    while not stop.is_set():
+    while not signals.is_told:
         try:
-            return wiring.open_journal(settings, first_position=first_position, partition=partition)
+            return wiring.open_journal(
+                told.settings, first_position=told.first_position, partition=partition
+            )
         except TransientError as problem:
             log.warning("waiting", why=str(problem))
-            stop.wait(RETRY_S)
+            time.sleep(RETRY_S)
     return None
 
 
-def _tell(partition: Partition, receiver: Receiver, journal: Journal) -> None:
-    journal.forget_removed()
-    tell(partition.folder, state_of(receiver, journal))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin.buffer))
+    sys.exit(main(sys.argv[1:], sys.stdin.buffer))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from contracts.errors import GainlineError, TransientError
@@ -62,7 +63,7 @@ def running(config: Path, *, log: Path) -> Iterator[Process]:
         handle = subprocess.Popen(  # noqa: S603  # our own command
             [sys.executable, "-m", "gainline", "run", "--config", str(config)],
             stderr=target,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509  # one system call, no lock
+            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  # calls, and no lock
             env={**environment, "NOTIFY_SOCKET": name},
         )
         process = Process(handle, log)
@@ -75,9 +76,14 @@ def running(config: Path, *, log: Path) -> Iterator[Process]:
             handle.wait()
 
 
-def _end_with_parent() -> None:
-    """Have Linux end this process should the one that started it die: it would wait for ever."""
+def end_with(parent: int) -> None:
+    """Have Linux end this process, by SIGTERM, should the one that has started it die.
+
+    It would wait for ever. One that has died before is told by having another parent now.
+    """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait_until_ready(ready: socket.socket, process: Process) -> None:

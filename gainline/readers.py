@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 
-from contracts.batches import Progress
 from gainline.config import Settings
 from gainline.ingest_state import IngestState, told
-from gainline.partition_process import start
+from gainline.loops import RESTART_S_MAX, RESTART_S_MIN
+from gainline.partition_process import Told, start
 from gainline.partitions import Partition
-from ingest.sources import positions_of
 
-# One that has ended begins again after so long, doubled at each failure.
-RESTART_S_MIN = 1.0
-RESTART_S_MAX = 60.0
 # To write and acknowledge what they have read; what is cut off is sent again by the broker.
 END_WITHIN_S = 4.0
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def partition_processes(
+    settings: Settings, parts: Sequence[Partition], positions: Callable[[], Mapping[str, int]]
+) -> Iterator[PartitionProcesses]:
+    """Have readers until the block ends; `positions` tells how far each journal is stored."""
+    processes = PartitionProcesses(settings, parts, positions)
+    try:
+        yield processes
+    finally:
+        processes.end()
 
 
 @dataclass
@@ -32,6 +41,7 @@ class _Running:
     """A partition's process, and when it may be started again."""
 
     process: subprocess.Popen[bytes] | None = None
+    run: str = ""  # its name, which no process before it had
     began_s: float = 0.0  # monotonic
     pause_s: float = RESTART_S_MIN
     again_at_s: float = 0.0  # monotonic
@@ -40,13 +50,21 @@ class _Running:
 class PartitionProcesses:
     """One process a partition; one that ends is started again, the others go on meanwhile."""
 
-    def __init__(self, settings: Settings, parts: Sequence[Partition]) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Sequence[Partition],
+        positions: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Prepare; see `partition_processes`."""
+        self._settings, self._positions = settings, positions
         self._running = {part: _Running() for part in parts}
 
-    def look_after(self, done: Progress) -> None:
-        """Start those that do not run. A journal that is missing begins where the lake is."""
-        positions, _ = positions_of(done)
+    def look_after(self) -> None:
+        """Start those that do not run. A journal that is missing begins where the lake is.
+
+        Raises as what tells the positions, which is asked only for those that are started.
+        """
         now_s = time.monotonic()
         for part, one in self._running.items():
             if one.process is not None and one.process.poll() is None:
@@ -54,10 +72,9 @@ class PartitionProcesses:
             if one.process is not None:
                 self._note_end(part, one, now_s)
             if now_s >= one.again_at_s:
-                one.began_s = now_s
-                one.process = start(
-                    self._settings, part, first_position=positions.get(part.name, 0)
-                )
+                first_position = self._positions().get(part.name, 0)
+                one.began_s, one.run = now_s, secrets.token_hex(8)
+                one.process = start(Told(self._settings, part.number, first_position, one.run))
 
     def _note_end(self, part: Partition, one: _Running, now_s: float) -> None:
         code = one.process.returncode if one.process else None
@@ -69,8 +86,7 @@ class PartitionProcesses:
 
     def states(self) -> Sequence[IngestState]:
         """Read what each has told of itself since it was started."""
-        found = [told(part.folder) for part in self._running]
-        return [state or IngestState.unknown() for state in found]
+        return [_state_of(part, one) for part, one in self._running.items()]
 
     def end(self) -> None:
         """Let each write and acknowledge what it has read; end those that do not."""
@@ -83,3 +99,12 @@ class PartitionProcesses:
                 process.wait(max(0.0, until_s - time.monotonic()))
             process.kill()
             process.wait()
+
+
+def _state_of(part: Partition, one: _Running) -> IngestState:
+    """Read what a process has told; what is there of one before it says nothing of this one."""
+    if one.process is not None and one.process.poll() is None:
+        state = told(part.folder)
+        if state is not None and state.run == one.run:
+            return state
+    return IngestState.unknown()

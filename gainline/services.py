@@ -8,7 +8,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,11 +16,11 @@ from pathlib import Path
 
 import structlog
 
-from contracts.errors import ConfigError, GainlineError
+from contracts.errors import ConfigError
 from gainline import flow, wiring
 from gainline.config import Settings
 from gainline.ingestion import ingest
-from gainline.loops import Stop, drain, guarded, patiently, started
+from gainline.loops import Stop, drain, guarded, kept_up, patiently, started
 from gainline.telemetry import show_alive, tell_ready
 from store.maintain import maintain as keep_in_order
 
@@ -32,9 +31,6 @@ SCHEDULE_EVERY_S = 10.0
 POLL_S = 0.1
 # Readings come first: for so long everything else leaves them the processor at the start.
 OTHERS_WAIT_S = 5.0
-# A service that failed begins again after so long, doubled at each failure.
-RESTART_S_MIN = 1.0
-RESTART_S_MAX = 60.0
 # How long a service may take to end once it was told to; `run` must be gone within 10 s.
 STOP_WITHIN_S = 8.0
 
@@ -67,7 +63,7 @@ def run_until_signalled(settings: Settings, services: Sequence[Service]) -> int:
             is_told = True
             _tell(tell_ready)
         if others and (is_told or time.monotonic() >= others_at_s):
-            threads += [started(partial(_kept_up, other, stop)) for other in others]
+            threads += [started(partial(kept_up, other, stop)) for other in others]
             others = []
         if not stop.is_hanging:
             _tell(show_alive)
@@ -95,28 +91,6 @@ def _join(threads: list[threading.Thread], code: int) -> None:
         log.error("cut_off", why=f"a service did not end in {STOP_WITHIN_S:.0f} s")
         sys.stderr.flush()
         os._exit(code)
-
-
-def _kept_up(work: Callable[[Stop], None], stop: Stop) -> None:
-    """Work until told to stop; after a failure say so, pause, and begin again."""
-    pause_s = RESTART_S_MIN
-    while not stop.is_set():
-        began_s = time.monotonic()
-        try:
-            patiently(partial(work, stop), stop)
-        except Exception as problem:  # noqa: BLE001  # said in the log, and tried again
-            if time.monotonic() - began_s > RESTART_S_MAX:
-                pause_s = RESTART_S_MIN
-            log.critical("service_failed", why=_reason(problem), again_in_s=pause_s)
-            stop.wait(pause_s)
-            pause_s = min(2 * pause_s, RESTART_S_MAX)
-
-
-def _reason(problem: Exception) -> str:
-    """Say why in one line; a bug says where as well."""
-    if isinstance(problem, GainlineError):
-        return str(problem)
-    return "".join(traceback.format_exception(problem))
 
 
 def judge(settings: Settings, stop: Stop) -> None:

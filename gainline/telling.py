@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import structlog
+
+from gainline.loops import Stop, kept_up, started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +35,14 @@ class Teller:
         """Prepare; without a publisher gateways are told nothing."""
         self._publisher = publisher
         self._alarms = Alarms()
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._thread: threading.Thread | None = None
 
     def begin(self, marks: Sequence[Mark]) -> None:
         """Begin with the marks of all commits so far."""
         if self._publisher is not None:
             self._publisher.hand_over(marks)
-            work = self._publisher.run
-            self._thread = threading.Thread(target=work, args=(self._stop,), daemon=True)
-            self._thread.start()
+            self._thread = started(partial(kept_up, self._publisher.run, self._stop))
 
     def tell(self, commit: RawCommit) -> None:
         """Tell of a commit that is in the lake."""
