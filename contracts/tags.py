@@ -90,7 +90,9 @@ class TagRule:
     rest: tuple[float, ...] = ()  # values it may hold for as long as it likes
     neighbours: tuple[str, ...] = ()  # tags of sensors that measure the same
     neighbour_tolerance: float | None = None  # what they may differ by; None: learned
-    machine_state: str | None = None  # the tag of its machine's state; 0: the machine is off
+    # tags of the state of its machine, of its line: the first known counts; 0: it is off
+    machine_states: tuple[str, ...] = ()
+    tells_state: bool = False  # may be named in the machine_states of others
     factor: float = 1.0
     offset: float = 0.0
     is_smoothed: bool = False  # value_clean of a GOOD reading is smoothed
