@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clean.compiled import entry, fingerprint, pasted, rule
+from clean.context import NOBODY, Machines, is_explained, remember
 from clean.limits import Limits, mark_value
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of
 from clean.repair import repaired
-from clean.spikes import FOUND, SIDE_MIN, SOUND, judge_lopsided, judge_spike
+from clean.spikes import FOUND, SIDE_MIN, SOUND, SUSPECT, judge_lopsided, judge_spike
 from clean.state import (
     CANDIDATE,
     CODE,
@@ -31,7 +32,7 @@ from clean.state import (
     USED,
     State,
 )
-from clean.window import ROWS, WIDTH, Floats, gather, learn_interval, settle_candidate
+from clean.window import ROWS, SEEN, WIDTH, Floats, gather, learn_interval, settle_candidate
 from contracts.quality import Quality, Reason
 
 GOOD: Final = int(Quality.GOOD)
@@ -44,6 +45,7 @@ SPIKE_BIT: Final = int(Reason.SPIKE)
 DUPLICATE_BIT: Final = int(Reason.DUPLICATE)
 CONFLICT_BIT: Final = int(Reason.CONFLICT)
 LATE_BIT: Final = int(Reason.LATE)
+NOTES: Final = int(Reason.GAP)  # say nothing against the value: they may stand beside GOOD
 
 # Nobody samples a process quantity 200 times a second: what is sampled faster is vibration, sound
 # or current, where the extremes carry the diagnosis and are not to be judged.
@@ -84,21 +86,26 @@ class Desk(NamedTuple):
     """All that the kernel works on."""
 
     state: State
+    machines: Machines
     limits: Limits
     verdicts: Verdicts
     fallen: npt.NDArray[np.int64]  # (1,): how many verdicts there are
     scratch: Floats
+    seen: Floats  # (rows, WIDTH): what the rules saw of each number; no rows: nobody asks
 
 
-def new_desk(state: State, limits: Limits, size: int) -> Desk:
-    """Lay out a desk with room for `size` verdicts."""
+def new_desk(
+    state: State, machines: Machines, limits: Limits, size: int, explained: int = 0
+) -> Desk:
+    """Lay out a desk with room for `size` verdicts, and for what explains the first `explained`."""
     verdicts = Verdicts(
         np.empty(size, np.int32),
         np.empty(size, np.int8),
         np.empty(size, np.int32),
         np.empty(size, np.float64),
     )
-    return Desk(state, limits, verdicts, np.zeros(1, np.int64), np.empty((ROWS, WIDTH)))
+    scratch, seen = np.full((ROWS, WIDTH), np.nan), np.full((explained, WIDTH), np.nan)
+    return Desk(state, machines, limits, verdicts, np.zeros(1, np.int64), scratch, seen)
 
 
 @pasted
@@ -108,7 +115,7 @@ def take_all(desk: Desk, rows: Rows, first_number: int) -> None:
         tag, value, mark = rows.tag[i], rows.value[i], rows.mark[i]
         number = first_number + i
         if mark & TEXT:
-            write(desk, number, 0, SOUND, np.nan)
+            write(desk, number, 0, 0, np.nan)
             continue
         mark |= mark_value(desk.limits, tag, value)
         place = place_of(desk.state, tag, rows.time[i], mark)
@@ -132,20 +139,21 @@ def judge_misplaced(desk: Desk, tag: int, place: int, reading: tuple[float, int,
     A repeat has no clean value: the first arrival stands, and nothing is counted twice.
     """
     value, mark, number = reading
-    reasons = reasons_of(mark)
+    bad = flaws_of(mark)
     if place <= REPEAT + desk.state.value.shape[1]:
         same = is_same(desk.state, tag, place - REPEAT, value)
-        reasons |= DUPLICATE_BIT if same else CONFLICT_BIT
-        write(desk, number, reasons, SOUND, np.nan)
+        write(desk, number, bad, DUPLICATE_BIT if same else CONFLICT_BIT, np.nan)
         return
-    usable = not mark & UNTRUSTED
-    write(desk, number, reasons | LATE_BIT, SOUND, value if usable else np.nan)
+    write(desk, number, bad, LATE_BIT, np.nan if mark & UNTRUSTED else value)
 
 
 @rule
 def judge_next(desk: Desk, tag: int) -> None:
-    """Judge the oldest reading that has no verdict, with the neighbours it has by now."""
-    state = desk.state
+    """Judge the oldest reading that has no verdict, with the neighbours it has by now.
+
+    What a value is in itself and a found spike are BAD; all else that is said is a doubt.
+    """
+    state, scratch = desk.state, desk.scratch
     slot = state.tally[tag, JUDGED]
     settle_candidate(state, tag, slot)
     learn_interval(state, tag, slot)
@@ -153,14 +161,20 @@ def judge_next(desk: Desk, tag: int) -> None:
     clean = np.nan if mark & UNTRUSTED else value
     if is_gauge(desk, tag):
         if not mark & UNTRUSTED:
-            spike = judge_by_neighbours(state, tag, slot, desk.scratch)
+            spike = judge_by_neighbours(state, tag, slot, scratch)
+            if spike != SOUND and is_explained(state, desk.machines, tag, slot):
+                spike = SOUND
         if mark & UNTRUSTED or spike == FOUND:
-            sides = gather(state, tag, slot, UNTRUSTED | SPIKE, desk.scratch)
-            clean = repaired(state.trait[tag], sides, desk.scratch)
+            sides = gather(state, tag, slot, UNTRUSTED | SPIKE, scratch)
+            clean = repaired(state.trait[tag], sides, scratch)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
-    write(desk, state.number[tag, slot], reasons_of(mark), spike, clean)
+    if not mark & UNTRUSTED and desk.machines.place[tag] != NOBODY:
+        remember(desk.machines, tag, state.time[tag, slot], value)
+    bad = flaws_of(mark) | (SPIKE_BIT if spike == FOUND else 0)
     state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
+    doubts = SPIKE_BIT if spike == SUSPECT else 0
+    write(desk, state.number[tag, slot], bad, doubts, clean)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:
         forget_oldest(state, tag)
@@ -194,8 +208,8 @@ def is_gauge(desk: Desk, tag: int) -> bool:
 
 
 @rule
-def reasons_of(mark: int) -> int:
-    """Name the reasons that a value carries in itself."""
+def flaws_of(mark: int) -> int:
+    """Name what is wrong with a value in itself."""
     reasons = MISSING_BIT if mark & EMPTY else 0
     reasons |= RANGE_BIT if mark & OUTSIDE else 0
     return reasons | (SENTINEL_BIT if mark & CODE else 0)
@@ -212,18 +226,19 @@ def widen(state: State, tag: int, value: float, mark: int) -> None:
 
 
 @rule
-def write(desk: Desk, number: int, reasons: int, spike: int, clean: float) -> None:
-    """Write down a final verdict. Only a value's own reasons and a found spike say BAD."""
+def write(desk: Desk, number: int, bad: int, doubts: int, clean: float) -> None:
+    """Write down a final verdict: `bad` and `doubts` are reasons that say BAD and UNCERTAIN."""
     verdicts = desk.verdicts
     at = desk.fallen[0]
-    quality = UNCERTAIN if reasons or spike != SOUND else GOOD
-    if reasons & (MISSING_BIT | RANGE_BIT | SENTINEL_BIT) or spike == FOUND:
-        quality = BAD
     verdicts.number[at] = number
-    verdicts.quality[at] = quality
-    verdicts.reasons[at] = reasons | (SPIKE_BIT if spike != SOUND else 0)
+    verdicts.quality[at] = BAD if bad else UNCERTAIN if doubts & ~NOTES else GOOD
+    verdicts.reasons[at] = bad | doubts
     verdicts.value_clean[at] = clean
     desk.fallen[0] = at + 1
+    if number < len(desk.seen):
+        for k in range(WIDTH):
+            desk.seen[number, k] = desk.scratch[SEEN, k]
+            desk.scratch[SEEN, k] = np.nan
 
 
 @pasted

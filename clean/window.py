@@ -29,8 +29,9 @@ AFTER_US: Final = 3
 SORTED: Final = 4  # the window in order of value
 RAW: Final = 5  # the window before it is sorted
 RANK: Final = 6  # and the places of its values
-ROWS: Final = 7
-WIDTH: Final = 2 * HALF + 1
+SEEN: Final = 7  # what the rules saw of this reading, for `explain`
+ROWS: Final = 8
+WIDTH: Final = 32  # a whole window has 15; SEEN needs one for each quantity
 
 # A pause is a gap when it is longer than five usual intervals: neighbours on the other side of it
 # say nothing of the value on this side. "Usual" is the .97 quantile of the intervals, which is the
