@@ -32,6 +32,9 @@ _RAW_FIELDS: list[pa.Field[Any]] = [
 
 RAW_SCHEMA = pa.schema(_RAW_FIELDS)
 
+# How a column of strings may stand in a RawBatch: many rows share what few strings say.
+CODED = pa.dictionary(pa.int32(), pa.string())
+
 CLEAN_SCHEMA = (
     RAW_SCHEMA.append(pa.field("value_clean", pa.float64()))  # null: nothing trustworthy
     .append(pa.field("quality", pa.int8(), nullable=False))
@@ -41,12 +44,20 @@ CLEAN_SCHEMA = (
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Readings as they were received, in order of arrival."""
+    """Readings as they were received, in order of arrival.
+
+    In what ingest hands to the store any column of strings may be CODED; `table.cast(RAW_SCHEMA)`
+    spreads them. What the store hands on has strings.
+    """
 
     table: pa.Table
 
     def __post_init__(self) -> None:
-        _require(self.table, RAW_SCHEMA)
+        fields = [
+            field.with_type(pa.string()) if field.type.equals(CODED) else field
+            for field in self.table.schema
+        ]
+        _require(pa.schema(fields), RAW_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class CleanBatch:
     table: pa.Table
 
     def __post_init__(self) -> None:
-        _require(self.table, CLEAN_SCHEMA)
+        _require(self.table.schema, CLEAN_SCHEMA)
 
 
 class DeadLetter(NamedTuple):
@@ -164,6 +175,7 @@ class CleanCommit:
     readings: CleanBatch
     until_arrival: int  # every reading before it has been seen by the judge
     memory: bytes  # what the judge remembers per tag, and the readings it still holds
+    rule_version: int | None = None  # number of the rules in the lake that gave the verdicts
 
 
 class Progress(NamedTuple):
@@ -174,6 +186,6 @@ class Progress(NamedTuple):
     memory: bytes | None
 
 
-def _require(table: pa.Table, schema: pa.Schema) -> None:
-    if not table.schema.equals(schema):
-        raise ContractError(f"a batch has the schema {table.schema}, not {schema}")
+def _require(found: pa.Schema, schema: pa.Schema) -> None:
+    if not found.equals(schema):
+        raise ContractError(f"a batch has the schema {found}, not {schema}")

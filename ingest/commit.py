@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ingest.readings import Decoded, Rules
 
 # The table of one commit ends with the message that takes it over this, about: short messages can
-# make long ones, as each of up to 65,536 readings repeats a tag of up to a kibibyte.
+# make long ones, as a reading of two bytes in a list of numbers is a row of eighty.
 TABLE_BYTES_MAX = 128 << 20
 
 # Messages that are read at once: what is done once for so many costs nothing beside them, in a few

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,7 +50,7 @@ class Counted(NamedTuple):
 class Read(NamedTuple):
     """What is in payloads of one layout, in order of message, metric, time."""
 
-    times: npt.NDArray[np.int64]  # since 1970, in whatever unit
+    times: npt.NDArray[np.int64]  # of each message once, since 1970, in whatever unit
     values: npt.NDArray[np.float64]
     lengths: npt.NDArray[np.int64]  # of a message: the times of each of its metrics
     counted: Counted | None  # None: no message names its gateway
@@ -164,7 +164,6 @@ class Layout:
         if not self.is_columns:
             times = np.fromiter([one.ts for one in sent], np.int64, count)
             values = np.fromiter(metrics, np.float64, count * size)
-            times = np.repeat(times, size) if size > 1 else times
             return Read(times, values, np.ones(count, np.int64), counted)
         columns = list(metrics)
         lengths = np.fromiter([len(one.ts) for one in sent], np.int64, count)
@@ -176,8 +175,8 @@ class Layout:
         ):
             return None
         total = int(lengths_of_columns.sum())
-        stamps = chain.from_iterable(repeat(one.ts, size) for one in sent)
-        times = np.fromiter(chain.from_iterable(stamps), np.int64, total)
+        stamps = chain.from_iterable([one.ts for one in sent])
+        times = np.fromiter(stamps, np.int64, total // size)
         values = np.fromiter(chain.from_iterable(columns), np.float64, total)
         return Read(times, values, lengths, counted)
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from contracts.batches import RAW_SCHEMA, TIME
+from contracts.batches import CODED, RAW_SCHEMA, TIME
 from contracts.quality import Quality, Reason
 from ingest.readings import NO_SEQ, NO_TIME
 
@@ -20,28 +19,37 @@ if TYPE_CHECKING:
 
     from contracts.message import Message
     from ingest.readings import Columns, Decoded, Reading
-    from ingest.runs import Run
+    from ingest.runs import Labels, Run
 
 # readings of one chunk: with tags at their limit of a kibibyte its strings stay under the
 # 2 GiB that 32-bit offsets reach
 CHUNK_READINGS = 1 << 20
 
-# of a row beside its strings: what the other columns take, about
+# of a row: what its columns take, strings that it shares with others not counted
 ROW_BYTES = 80
 
-_SCHEMA = RAW_SCHEMA.remove(RAW_SCHEMA.get_field_index("arrival"))
+# What many rows share is there once, and in each row as its number.
+_SHARED = ("tag", "gateway", "epoch", "identity", "topic")
+_SCHEMA = pa.schema(
+    [
+        field.with_type(CODED) if field.name in _SHARED else field
+        for field in RAW_SCHEMA
+        if field.name != "arrival"
+    ]
+)
+_LEVELS = pa.array(["A", "C"])  # of a run: with a count, without
 
 
 class Rows:
-    """Collects the readings of messages, in order, and makes one table of RAW_SCHEMA.
+    """Collects the readings of messages, in order, and makes the table of a RawBatch.
 
     Single readings are gathered in lists, columns in arrays as they are; what is the same over
-    many rows (tag, topic, gateway …) is kept once with a count, and spread at the end.
+    many rows (tag, topic, gateway …) is kept once, and is CODED in the table.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self.byte_count = 0  # of the table to be, about: strings are spread over all their rows
+        self.byte_count = 0  # of the table to be, about: the strings of a message counted once
         self._tables: list[pa.Table] = []
         self._chunk = _Chunk()
 
@@ -56,15 +64,14 @@ class Rows:
         chunk.add_message(message, decoded, identity, chunk.count - before)
         added = chunk.count - before
         self.count += added
-        strings = 2 * len(message.topic) + len(decoded.gateway or "") + len(decoded.epoch or "")
-        self.byte_count += added * (ROW_BYTES + strings)
+        self.byte_count += added * ROW_BYTES + _string_bytes(message.topic, decoded)
         if chunk.count >= CHUNK_READINGS:
             self._tables.append(chunk.table())
             self._chunk = _Chunk()
 
     def byte_count_with(self, run: Run) -> int:
         """Tell what `byte_count` would be with these too."""
-        return self.byte_count + len(run.times) * ROW_BYTES + run.string_bytes
+        return self.byte_count + len(run.times) * ROW_BYTES
 
     def add_run(self, run: Run) -> None:
         """Append the readings of messages that were read at once."""
@@ -77,7 +84,8 @@ class Rows:
 
     def table(self, first_arrival: int) -> pa.Table:
         """Give everything added so far; arrivals count on from the given number."""
-        table = pa.concat_tables([*self._tables, self._chunk.table()])
+        is_all = self._tables and not self._chunk.count
+        table = pa.concat_tables([*self._tables, *([] if is_all else [self._chunk.table()])])
         arrivals = pa.array(np.arange(first_arrival, first_arrival + self.count, dtype=np.int64))
         return table.add_column(0, RAW_SCHEMA.field("arrival"), arrivals)
 
@@ -147,7 +155,7 @@ class _Chunk:
             self.count += length
 
     def table(self) -> pa.Table:
-        """Make a table of RAW_SCHEMA without `arrival`."""
+        """Make a table of _SCHEMA."""
         self._close_singles()
         times = np.concatenate([np.empty(0, np.int64), *self._times])
         values = np.concatenate([np.empty(0, np.float64), *self._values])
@@ -155,7 +163,7 @@ class _Chunk:
         quality, reasons = self._verdicts(np.isnan(values))
         runs = np.array(self._message_counts, np.int64)
         arrays = {
-            "tag": _spread(pa.array(self._tags, pa.string()), np.array(self._tag_counts, np.int64)),
+            "tag": _coded(self._tags, np.array(self._tag_counts, np.int64)),
             "source_time": _times(times, times == NO_TIME),
             "received_time": _times(np.repeat(np.array(self._received, np.int64), runs), None),
             "value": pa.array(values, from_pandas=True),
@@ -163,11 +171,11 @@ class _Chunk:
             "source_quality": pa.array(quality),
             "source_reasons": pa.array(reasons),
             "source_status": _sparse(self._statuses, self.count),
-            "gateway": _spread(pa.array(self._gateways, pa.string()), runs),
-            "epoch": _spread(pa.array(self._epochs, pa.string()), runs),
+            "gateway": _coded(self._gateways, runs),
+            "epoch": _coded(self._epochs, runs),
             "seq": _spread_counts(np.array(self._seqs, np.int64), runs),
-            "identity": _spread(pa.array(self._identities, pa.string()), runs),
-            "topic": _spread(pa.array(self._topics, pa.string()), runs),
+            "identity": _coded(self._identities, runs),
+            "topic": _coded(self._topics, runs),
         }
         return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
@@ -194,11 +202,14 @@ class _Chunk:
 
 
 def _table_of(run: Run) -> pa.Table:
-    """Make a table of RAW_SCHEMA without `arrival`; every value and time is good."""
+    """Make a table of _SCHEMA; every value and time is good."""
     rows, counts, counted = len(run.times), run.row_counts, run.counted
     nothing, received = pa.nulls(rows, pa.string()), run.received_us()
+    nobody, uncounted = pa.nulls(rows, CODED), np.ones(len(counts), np.int64)
+    if counted:
+        uncounted[counted.seqs != NO_SEQ] = 0
     arrays = {
-        "tag": run.topics.tags.take(run.tags),
+        "tag": _numbered(run.topics.tags, run.tags),
         "source_time": _times(run.times, None),
         "received_time": _times(np.repeat(received, counts), None),
         "value": pa.array(run.values),
@@ -206,20 +217,34 @@ def _table_of(run: Run) -> pa.Table:
         "source_quality": pa.array(np.zeros(rows, np.int8)),
         "source_reasons": pa.array(np.zeros(rows, np.int32)),
         "source_status": nothing,
-        "gateway": _spread(counted.gateways.column, counts) if counted else nothing,
-        "epoch": _spread(counted.epochs.column, counts) if counted else nothing,
+        "gateway": _labelled(counted.gateways, counts) if counted else nobody,
+        "epoch": _labelled(counted.epochs, counts) if counted else nobody,
         "seq": _spread_counts(counted.seqs, counts) if counted else pa.nulls(rows, pa.int64()),
-        "identity": _spread(_levels_of(run), counts),
-        "topic": _spread(run.topics.topics.take(run.numbers), counts),
+        "identity": _numbered(_LEVELS, np.repeat(uncounted, counts)),
+        "topic": _numbered(run.topics.topics, np.repeat(run.numbers, counts)),
     }
     return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
 
-def _levels_of(run: Run) -> pa.Array[Any]:
-    if run.counted is None:
-        return pa.repeat(pa.scalar("C"), len(run.messages))
-    levels: pa.Array[Any] = pc.if_else(pa.array(run.counted.seqs != NO_SEQ), "A", "C")
-    return levels
+def _labelled(labels: Labels, counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
+    return _numbered(pa.array(labels.names, pa.string()), np.repeat(labels.numbers, counts))
+
+
+def _coded(texts: Sequence[str | None], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
+    """Repeat each text as often as its run is long."""
+    encoded: Any = pa.array(texts, pa.string()).dictionary_encode()
+    numbers = encoded.indices.fill_null(-1).to_numpy()
+    return _numbered(encoded.dictionary, np.repeat(numbers, counts))
+
+
+def _numbered(names: pa.Array[Any], numbers: npt.NDArray[Any]) -> pa.Array[Any]:
+    """Make a CODED column of the numbers of names, -1 for none; it has no name that is not used."""
+    is_used = np.zeros(len(names) + 1, np.bool_)
+    is_used[numbers] = True
+    nulls = numbers < 0 if is_used[-1] else None
+    places = np.cumsum(is_used, dtype=np.int32) - 1
+    indices = pa.array(places[numbers], mask=nulls)
+    return pa.DictionaryArray.from_arrays(indices, names.filter(pa.array(is_used[:-1])))
 
 
 def _note(notes: dict[int, str], column: Sequence[str | None] | None, start: int) -> None:
@@ -240,14 +265,12 @@ def _sparse(notes: dict[int, str], count: int) -> pa.Array[Any]:
     return pa.array(column, pa.string())
 
 
-def _spread(texts: pa.Array[Any], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
-    """Repeat each text as often as its run is long; no run is empty."""
-    if counts.size == 0 or counts.max() == 1:
-        return texts
-    ends = pa.array(np.cumsum(counts), pa.int64())
-    runs_of_texts: pa.Array[Any] = pa.RunEndEncodedArray.from_arrays(ends, texts)
-    spread: pa.Array[Any] = pc.call_function("run_end_decode", [runs_of_texts])
-    return spread
+def _string_bytes(topic: str, decoded: Decoded) -> int:
+    """Give the characters of topic, tags, gateway and epoch of a message, about."""
+    names = [one.name for one in decoded.readings]
+    names += [one.name for one in decoded.columns.columns] if decoded.columns else ()
+    tags = len(names) * len(decoded.topic) + sum(map(len, names))
+    return tags + len(topic) + len(decoded.gateway or "") + len(decoded.epoch or "")
 
 
 def _spread_counts(seqs: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:

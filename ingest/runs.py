@@ -28,7 +28,6 @@ MESSAGES_A_LAYOUT_MIN = 16
 class Labels(NamedTuple):
     """A text for each message, or none; `names` in order of appearance, -1 for none."""
 
-    column: pa.Array[Any]
     numbers: npt.NDArray[np.int64]
     names: list[str]
 
@@ -36,10 +35,6 @@ class Labels(NamedTuple):
     def are_names(self) -> bool:
         """Whether each may name a gateway, or an epoch."""
         return all(0 < len(name.encode()) <= IDENTITY_BYTES for name in self.names)
-
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Give the characters of each."""
-        return np.array([*map(len, self.names), 0])[self.numbers]
 
 
 class Counted(NamedTuple):
@@ -82,14 +77,6 @@ class Run(NamedTuple):
         if self.counted is None:
             return np.arange(len(self.messages))
         return np.flatnonzero(self.counted.seqs == NO_SEQ)
-
-    @property
-    def string_bytes(self) -> int:
-        """The characters of topic, tag, gateway and epoch in all rows, about."""
-        lengths = 2 * self.topics.lengths[self.numbers]
-        for labels in self.counted[:2] if self.counted else ():
-            lengths += labels.lengths()
-        return int((lengths * self.row_counts).sum())
 
     def received_us(self) -> npt.NDArray[np.int64]:
         """Give when each message was received."""
@@ -191,6 +178,19 @@ class _Part(NamedTuple):
     def row_counts(self) -> npt.NDArray[np.int64]:
         return self.read.lengths * len(self.layout.names)
 
+    def times(self) -> npt.NDArray[np.int64] | None:
+        """Give the time of each row; None where any cannot be trusted."""
+        us, size = stamps_of_counts(self.read.times), len(self.layout.names)
+        if us is None or size == 1:
+            return us
+        if not self.layout.is_columns:
+            return np.repeat(us, size)
+        lengths = np.repeat(self.read.lengths, size)
+        firsts = np.repeat(np.cumsum(self.read.lengths) - self.read.lengths, size)
+        shifts = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
+        times: npt.NDArray[np.int64] = us[np.arange(len(shifts)) + shifts]
+        return times
+
 
 def _parts_of(
     messages: Sequence[Message],
@@ -226,12 +226,15 @@ def _whole(
     for part in parts:
         row_counts[part.indices] = part.row_counts
         lengths[part.indices] = part.read.lengths
-    rows = [_rows_of(part, row_counts) for part in parts]
-    us = stamps_of_counts(_placed([part.read.times for part in parts], rows))
+    times = [part.times() for part in parts]
     counted = _counted_of(parts, count)
-    if us is None or (counted and not (counted.gateways.are_names and counted.epochs.are_names)):
+    if counted and not (counted.gateways.are_names and counted.epochs.are_names):
         return None
-    values = _placed([part.read.values for part in parts], rows)
+    known = [us for us in times if us is not None]
+    if len(known) < len(parts):
+        return None
+    rows = [_rows_of(part, row_counts) for part in parts]
+    us, values = _placed(known, rows), _placed([part.read.values for part in parts], rows)
     tags = _tags_of(topics.first_tags[numbers], row_counts, lengths)
     return Run(messages, topics, numbers, row_counts, us, values, tags, counted)
 
@@ -263,11 +266,9 @@ def _tags_of(
     """Give the tag of each row: of each message, one tag after the other, each `lengths` times."""
     if row_counts.max() == 1:
         return first_tags
-    tags = np.repeat(first_tags, row_counts)
-    if (row_counts > lengths).any():
-        row = np.arange(len(tags)) - np.repeat(np.cumsum(row_counts) - row_counts, row_counts)
-        tags += row // np.repeat(lengths, row_counts)
-    return tags
+    sizes = row_counts // lengths
+    places = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(np.repeat(first_tags, sizes) + places, np.repeat(lengths, sizes))
 
 
 def _counted_of(parts: list[_Part], count: int) -> Counted | None:
@@ -288,10 +289,9 @@ def _counted_of(parts: list[_Part], count: int) -> Counted | None:
 
 
 def _labels_of(texts: Sequence[str | None]) -> Labels:
-    column = pa.array(texts, pa.string())
-    encoded: Any = column.dictionary_encode()
+    encoded: Any = pa.array(texts, pa.string()).dictionary_encode()
     numbers = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
-    return Labels(column, numbers, encoded.dictionary.to_pylist())
+    return Labels(numbers, encoded.dictionary.to_pylist())
 
 
 def in_groups(groups: npt.NDArray[np.int64], bound: int) -> npt.NDArray[np.int64]:

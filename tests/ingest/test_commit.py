@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.batches import LedgerEntry, RawCommit
+from contracts.batches import CODED, RAW_SCHEMA, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ContractError
 from contracts.message import Message
 from ingest import rows
@@ -114,9 +114,24 @@ def test_the_callers_memory_stays_as_it_was_committed() -> None:
 
 def test_a_batch_is_the_same_however_it_is_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = [counted(n, a=n, b="x" * n, c=None) if n % 2 else str(n).encode() for n in range(9)]
-    whole = commit_of(*sent).readings.table
+    whole = commit_of(*sent).readings.table.cast(RAW_SCHEMA)
     monkeypatch.setattr(rows, "CHUNK_READINGS", 2)
-    assert commit_of(*sent).readings.table.equals(whole)
+    assert commit_of(*sent).readings.table.cast(RAW_SCHEMA).equals(whole)
+
+
+def test_strings_that_rows_share_are_coded_and_no_other_type_is_let_in() -> None:
+    table = commit_of(counted(0, a=1), counted(1, b=2)).readings.table
+    assert [field.name for field in table.schema if field.type.equals(CODED)] == [
+        "tag",
+        "gateway",
+        "epoch",
+        "identity",
+        "topic",
+    ]
+    assert table.cast(RAW_SCHEMA)["tag"].to_pylist() == table["tag"].to_pylist()
+    number = table.schema.get_field_index("value")
+    with pytest.raises(ContractError, match="schema"):
+        RawBatch(table.set_column(number, "value", table["value"].dictionary_encode()))
 
 
 def test_a_commit_that_would_be_too_big_ends_early_and_the_next_goes_on(

@@ -1,13 +1,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.batches import RawCommit
+from contracts.batches import RAW_SCHEMA, RawBatch, RawCommit
 from contracts.message import Message, Origin
 from ingest import commit, layouts, runs
 from ingest.catalogue import Catalogue
@@ -163,7 +164,8 @@ def commits_of(
         catalogue.settle()
         assert known.next_memory is not None
         memory = Memory.load(done.memory) if is_restarted else known.next_memory
-        yield done
+        strings = done.readings.table.cast(RAW_SCHEMA)  # however they were coded
+        yield replace(done, readings=RawBatch(strings))
 
 
 def bits_of(one: RawCommit) -> list[int]:
