@@ -7,15 +7,23 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
+from contracts.message import Address
+from ingest.broker import embedded_broker
+from ingest.journal import Journal
 from tests.authority import Authority
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 # Debian puts the broker where only root's PATH leads
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+# How long an example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +57,20 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no folder ../{SHARED_DATA.relative_to(REPOSITORY.parent)} beside this one")
     return SHARED_DATA
+
+
+@pytest.fixture
+def broker() -> Iterator[Address]:
+    """Address of an embedded broker."""
+    with embedded_broker() as address:
+        yield address
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """An open journal that takes whatever a test sends."""
+    with Journal.open(tmp_path / "journal", limit_bytes=1 << 30) as journal:
+        yield journal
 
 
 @pytest.fixture(autouse=True)

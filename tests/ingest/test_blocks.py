@@ -24,10 +24,10 @@ from ingest.blocks import (
 )
 from ingest.frames import MQTT_3, MQTT_5, publish_frame
 from ingest.journal import Journal
+from tests.reception import EVERYTHING
 
 LIMIT_BYTES = 1 << 18
 SEGMENT_BYTES = 1 << 14
-EVERYTHING = 1 << 40
 
 # Written by version 0.1: a retained message, and one with an origin.
 OF_0_1 = bytes.fromhex(

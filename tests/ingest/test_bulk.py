@@ -43,12 +43,6 @@ TOPICS = ("plant/a", "plant/ü/温度", "plant//", "plant/ a b ", "plant/" + "x"
 PAYLOADS = (b"", b"1", b"\0\xff", b'{"value": 1}', b"y" * 120, b"z" * 20_000, b"b" * (1 << 20))
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(tmp_path / "journal", limit_bytes=LIMIT_BYTES) as journal:
-        yield journal
-
-
 @pytest.fixture(params=["embedded", "mosquitto", "mosquitto, MQTT 5"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Endpoint]:
     if request.param == "embedded":

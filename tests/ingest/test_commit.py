@@ -13,6 +13,7 @@ from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
 from ingest.readings import Rules
+from tests.ingest.payloads import payloads
 
 TS = 1_767_225_600_000
 RECEIVED_US = 1_767_225_700_000_000
@@ -165,19 +166,6 @@ def test_no_messages_make_no_commit() -> None:
 def test_a_refused_topic_is_written_as_text(topic: str) -> None:
     commit = decode_messages(messages_of(b"1", topic=topic), knowing(), first_arrival=0)
     pa.array([letter.topic for letter in commit.dead_letters]).validate(full=True)
-
-
-json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["ts", "value", "gateway", "epoch", "seq", "a", ""]), inner
-        )
-    ),
-    max_leaves=12,
-)
-payloads = st.binary() | json_like.map(lambda value: json.dumps(value).encode())
 
 
 @given(st.lists(payloads, min_size=1, max_size=8))

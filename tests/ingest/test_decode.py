@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ingest.decode import decode
 from ingest.probe import probe_lines
 from ingest.readings import Decoded, Refusal
+from tests.ingest.payloads import payloads
 
 POISON = Path(__file__).parents[2].parent / "shared" / "data" / "poison"
 TS = 1_767_225_600_000
@@ -38,19 +39,6 @@ def test_a_topic_that_cannot_be_a_tag_is_refused(topic: str, code: str) -> None:
 )
 def test_an_odd_topic_is_kept_as_it_came(topic: str) -> None:
     assert [line["tag"] for line in probe_lines(decode(topic, b"1"))] == [topic]
-
-
-json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["ts", "value", "gateway", "epoch", "seq", "a", ""]), inner
-        )
-    ),
-    max_leaves=12,
-)
-payloads = st.binary() | json_like.map(lambda value: json.dumps(value).encode())
 
 
 @given(st.text(st.characters(), max_size=20), payloads)

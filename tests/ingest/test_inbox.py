@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import ConfigError, TransientError
-from contracts.message import Message, Origin
+from contracts.message import Message
 from ingest.blocks import Received
 from ingest.inbox import BLOCK_BYTES, Inbox
 from ingest.journal import Journal
+from tests.ingest.received import lists_of_any_kind, numbered, origins
+from tests.ingest.received import some as messages
+from tests.reception import EVERYTHING
 
-EVERYTHING = 1 << 40
 SEGMENT_BYTES = 1 << 20
 
 
@@ -26,15 +29,7 @@ def open_journal(folder: Path, limit_bytes: int = 64 * SEGMENT_BYTES) -> Journal
     return Journal.open(folder, limit_bytes=limit_bytes, segment_bytes=SEGMENT_BYTES)
 
 
-def some(count: int, *, start: int = 0, size: int = 20, name: str = "file/a") -> list[Received]:
-    return [
-        Received(f"t/{i}", bytes([i % 256]) * size, i, retained=False, origin=Origin(name, i))
-        for i in range(start, start + count)
-    ]
-
-
-def numbered(messages: list[Received]) -> list[Message]:
-    return [Message(position, *message) for position, message in enumerate(messages)]
+some = partial(messages, origin="file/a")
 
 
 def take_all(inbox: Inbox, journal: Journal, limit_bytes: int = 1000) -> list[Message]:
@@ -43,21 +38,8 @@ def take_all(inbox: Inbox, journal: Journal, limit_bytes: int = 1000) -> list[Me
     return journal.read(journal.start, limit_bytes=EVERYTHING)
 
 
-messages_of_any_kind = st.lists(
-    st.builds(
-        Received,
-        topic=st.text(max_size=50),
-        payload=st.binary(max_size=300),
-        received_us=st.integers(-(2**63), 2**63 - 1),
-        retained=st.booleans(),
-        origin=st.builds(Origin, st.text(max_size=9), st.integers(0, 2**63 - 1)),
-    ),
-    max_size=8,
-)
-
-
 @settings(max_examples=25, deadline=None)
-@given(files=st.lists(messages_of_any_kind, max_size=4), limit=st.integers(1, 2000))
+@given(files=st.lists(lists_of_any_kind(origins), max_size=4), limit=st.integers(1, 2000))
 def test_what_is_put_is_taken_in_order_and_gone_then(
     files: list[list[Received]], limit: int
 ) -> None:
@@ -179,7 +161,7 @@ def test_messages_from_the_wire_and_from_the_inbox_do_not_mix_within_a_block(
     with open_journal(tmp_path / "journal") as journal:
         wire = threading.Thread(
             target=lambda: [
-                journal.append(some(10, start=start, name="wire")) for start in range(0, 200, 10)
+                journal.append(some(10, start=start, origin="wire")) for start in range(0, 200, 10)
             ]
         )
         wire.start()

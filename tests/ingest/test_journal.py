@@ -16,25 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import ConfigError, ContractError, DataError, GainlineError, TransientError
-from contracts.message import Message, Origin
+from contracts.message import Message
 from ingest.blocks import Received
 from ingest.journal import Journal
+from tests.ingest.received import lists_of_any_kind, numbered, origins, some
+from tests.reception import EVERYTHING
 
 SEGMENT_BYTES = 4096
 LIMIT_BYTES = 64 * SEGMENT_BYTES
-EVERYTHING = 1 << 40
 
-messages_of_any_kind = st.lists(
-    st.builds(
-        Received,
-        topic=st.text(max_size=50),
-        payload=st.binary(max_size=300),
-        received_us=st.integers(-(2**63), 2**63 - 1),
-        retained=st.booleans(),
-        origin=st.none() | st.builds(Origin, st.text(max_size=9), st.integers(0, 2**63 - 1)),
-    ),
-    max_size=8,
-)
+messages_of_any_kind = lists_of_any_kind(st.none() | origins)
 
 
 def open_journal(folder: Path, **options: int) -> Journal:
@@ -43,20 +34,9 @@ def open_journal(folder: Path, **options: int) -> Journal:
     )
 
 
-def some(count: int, *, start: int = 0, size: int = 20) -> list[Received]:
-    return [
-        Received(f"t/{i}", bytes([i % 256]) * size, i, retained=False)
-        for i in range(start, start + count)
-    ]
-
-
 def fill(journal: Journal) -> None:
     while True:
         journal.append(some(10, start=journal.end))
-
-
-def numbered(messages: list[Received], position: int = 0) -> list[Message]:
-    return [Message(position + i, *message) for i, message in enumerate(messages)]
 
 
 @settings(max_examples=25, deadline=None)

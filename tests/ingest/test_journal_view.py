@@ -11,10 +11,10 @@ from contracts.errors import DataError, TransientError
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.journal_view import JournalView
+from tests.reception import EVERYTHING
 
 SEGMENT_BYTES = 4096
 LIMIT_BYTES = 64 * SEGMENT_BYTES
-EVERYTHING = 1 << 40
 
 
 def journal_in(folder: Path, first_position: int = 0) -> Journal:

@@ -2,8 +2,6 @@
 
 import socket
 from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,18 +12,6 @@ from ingest.journal import Journal
 from ingest.mqtt.client import require_reachable
 from ingest.mqtt.publisher import Publisher
 from tests.reception import NOWHERE, eventually, numbers_in, receiver_of, running
-
-
-@pytest.fixture
-def broker() -> Iterator[Address]:
-    with embedded_broker() as address:
-        yield address
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(tmp_path / "journal", limit_bytes=1 << 30) as journal:
-        yield journal
 
 
 def test_a_publisher_waits_while_too_much_is_under_way_and_gives_up_on_a_dead_broker() -> None:

@@ -8,7 +8,7 @@ from tests.ingest.gateways.probing import found_in, lines_of, refusal_of
 def entry_of(value: object, **more: object) -> dict[str, Any]:
     timestamp = {"timeInSeconds": 1575691200, "offsetInNanos": 250_000_999}
     one = {"value": value, "timestamp": timestamp, **more}
-    return {"entryId": "1", "propertyAlias": "/farm/3/rpm", "propertyValues": [one]}
+    return {"entryId": "1", "propertyAlias": "/plant/3/rpm", "propertyValues": [one]}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def entry_of(value: object, **more: object) -> dict[str, Any]:
 def test_a_value_has_one_of_four_types_and_the_alias_as_its_name(
     value: object, read: object
 ) -> None:
-    assert found_in({"entries": [entry_of(value)]}) == [("farm/3/rpm", read, "GOOD")]
+    assert found_in({"entries": [entry_of(value)]}) == [("plant/3/rpm", read, "GOOD")]
 
 
 def test_nanoseconds_are_cut_to_microseconds() -> None:
@@ -37,17 +37,17 @@ def test_nanoseconds_are_cut_to_microseconds() -> None:
 )
 def test_a_bad_value_is_kept(quality: str, read: str) -> None:
     document = {"entries": [entry_of({"integerValue": 38}, quality=quality)]}
-    assert found_in(document) == [("farm/3/rpm", 38, read)]
+    assert found_in(document) == [("plant/3/rpm", 38, read)]
 
 
 def test_a_null_value_is_a_reading_that_is_missing() -> None:
     document = {"entries": [entry_of({"nullValue": {"valueType": "D"}}, quality="UNCERTAIN")]}
-    assert found_in(document) == [("farm/3/rpm", None, "BAD")]
+    assert found_in(document) == [("plant/3/rpm", None, "BAD")]
 
 
 def test_an_entry_alone_and_a_notification_are_read_too() -> None:
     entry = entry_of({"integerValue": 1})
-    assert found_in(entry) == [("farm/3/rpm", 1, "GOOD")]
+    assert found_in(entry) == [("plant/3/rpm", 1, "GOOD")]
     payload = {"assetId": "a1", "propertyId": "p2", "values": entry["propertyValues"]}
     document = {"type": "PropertyValueUpdate", "payload": payload}
     assert found_in(document) == [("a1/p2", 1, "GOOD")]
