@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gainline.clean_verbs import clean_app
 from gainline.dead_letters import dead_letters_app
 from gainline.ending import (
     EXIT_ANSWER_IS_BAD,
@@ -40,6 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(clean_app)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
@@ -269,18 +271,6 @@ def probe(
     from gainline.files import probe_payload
 
     return 0 if probe_payload(settings_of(config), topic, file) else EXIT_ANSWER_IS_BAD
-
-
-@app.command()
-def clean(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Parquet or CSV.", readable=False)],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Parquet or CSV.", readable=False)],
-    config: ConfigOption = None,
-) -> None:
-    """Judge the readings of a table and write it back with the verdicts."""
-    from gainline.files import clean_file
-
-    clean_file(settings_of(config), source, target)
 
 
 @app.command()

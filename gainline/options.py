@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,20 @@ import typer
 
 if TYPE_CHECKING:
     from gainline.config import Settings
+
+
+def moment(text: str) -> datetime:
+    """Read a time, in UTC where it has no offset. Raises typer.BadParameter.
+
+    >>> moment("2026-03-02T06:00").isoformat(), moment("2026-03-02T06:00+01:00").isoformat()
+    ('2026-03-02T06:00:00+00:00', '2026-03-02T06:00:00+01:00')
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-02T06:00:00Z") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
 
 # Paths are readable=False: what cannot be read is found, said and given its exit code by the verb.
 ConfigOption = Annotated[
@@ -22,6 +37,13 @@ StoreOption = Annotated[
 ]
 TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FromOption = Annotated[
+    datetime | None,
+    typer.Option("--from", metavar="TIME", help="From this time on.", parser=moment),
+]
+ToOption = Annotated[
+    datetime | None, typer.Option("--to", metavar="TIME", help="Before this time.", parser=moment)
+]
 FormatOption = Annotated[
     Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How to print it.")
 ]

@@ -1,0 +1,58 @@
+"""The verbs that judge files and learn from history: one thin function each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gainline.options import (
+    ConfigOption,
+    FromOption,
+    JsonFlag,
+    StoreOption,
+    ToOption,
+    settings_of,
+)
+
+clean_app = typer.Typer()
+
+
+@clean_app.command()
+def clean(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Parquet or CSV.", readable=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Parquet or CSV.", readable=False)],
+    config: ConfigOption = None,
+) -> None:
+    """Judge the readings of a table and write it back with the verdicts."""
+    from gainline.files import clean_file
+
+    clean_file(settings_of(config), source, target)
+
+
+@clean_app.command()
+def suggest(
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="IN", help="Parquet or CSV; else the store.", readable=False),
+    ] = None,
+    *,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    begin: FromOption = None,
+    end: ToOption = None,
+    tag: Annotated[str, typer.Option(help="Those that match, such as lyon/*.")] = "*",
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; never over another.", readable=False)
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Learn from history what the configuration may say of tags."""
+    from gainline.histories import Wish
+    from gainline.suggesting import print_suggestions
+
+    if source is not None and store is not None:
+        raise typer.BadParameter("IN and --store are two histories; give one of them")
+    settings = settings_of(config, store=store)
+    print_suggestions(settings, source, Wish(tag, begin, end), out, in_json=as_json)
