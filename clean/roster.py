@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clean.context import Context
 from clean.kernel import Desk, Rows, Verdicts, close, new_desk, take
 from clean.limits import joined, limits_of
 from clean.state import JUDGED, SLOTS, State, grown, new_state, pending
+from clean.window import Floats
 from contracts.tags import TagRule
 
 FIRST_CAPACITY = 256  # tags; doubles when they run out
@@ -24,12 +26,19 @@ class Roster:
         self._rules = rules
         self._rows = {tag: row for row, tag in enumerate(tags)}
         self.state = state
-        self._limits = limits_of([rules(tag) for tag in tags])
+        told = [rules(tag) for tag in tags]
+        self._limits = limits_of(told)
+        self.context = Context()
+        self.context.admit(self._rows, tags, told)
 
     @property
     def tags(self) -> list[str]:
         """The tags in the order of their rows."""
         return list(self._rows)
+
+    def recall(self, machines: pa.Table) -> None:
+        """Take back the histories of machines, as `context` wrote them."""
+        self.context.recall(machines, self._rows)
 
     def rows_of(self, tags: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
         """Find the row of each tag; a tag that is new gets the next one."""
@@ -41,20 +50,25 @@ class Roster:
             self._admit(list(rows)[known:])
         return found[encoded.indices.to_numpy()] if len(names) else found
 
-    def take(self, rows: Rows, first_number: int) -> Verdicts:
-        """Take in readings, numbered from `first_number`; return the verdicts they made final."""
-        desk = new_desk(self.state, self._limits, len(rows.tag))
-        take(desk, rows, first_number)
+    def take(self, rows: Rows, first_number: int, seen: Floats | None = None) -> Verdicts:
+        """Take in readings, numbered from `first_number`; return the verdicts they made final.
+
+        `seen`, of shape (numbers, WIDTH), gets what the rules saw of those with such a number.
+        """
+        desk = new_desk(self.state, self.context.machines, self._limits, len(rows.tag))
+        take(desk if seen is None else desk._replace(seen=seen), rows, first_number)
         return fallen(desk)
 
-    def close(self, overdue: npt.NDArray[np.bool_] | None = None) -> Verdicts:
+    def close(
+        self, overdue: npt.NDArray[np.bool_] | None = None, seen: Floats | None = None
+    ) -> Verdicts:
         """Judge what waits, up to the last overdue slot of each tag (all if None)."""
         waiting = pending(self.state) if overdue is None else overdue
         last = np.where(waiting, np.arange(SLOTS), -1).max(axis=1, initial=-1)
         depth = np.maximum(last + 1 - self.state.tally[:, JUDGED], 0).astype(np.int32)
         tags = np.flatnonzero(depth).astype(np.int32)
-        desk = new_desk(self.state, self._limits, int(depth.sum()))
-        close(desk, tags, depth[tags])
+        desk = new_desk(self.state, self.context.machines, self._limits, int(depth.sum()))
+        close(desk if seen is None else desk._replace(seen=seen), tags, depth[tags])
         return fallen(desk)
 
     def _admit(self, tags: list[str]) -> None:
@@ -63,7 +77,9 @@ class Roster:
             capacity *= 2
         if capacity > len(self.state.value):
             self.state = grown(self.state, capacity)
-        self._limits = joined(self._limits, limits_of([self._rules(tag) for tag in tags]))
+        told = [self._rules(tag) for tag in tags]
+        self._limits = joined(self._limits, limits_of(told))
+        self.context.admit(self._rows, tags, told)
 
 
 def empty_roster(rules: Callable[[str], TagRule]) -> Roster:

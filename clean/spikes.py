@@ -13,6 +13,17 @@ from typing import Final
 import numpy as np
 
 from clean.compiled import pasted, rule
+from clean.evidence import (
+    SAW_EDGE,
+    SAW_EDGE_LIMIT,
+    SAW_MEDIAN,
+    SAW_NEAR,
+    SAW_NEAR_LIMIT,
+    SAW_RUN,
+    SAW_RUN_LIMIT,
+    SAW_WIDE,
+    SAW_WIDE_LIMIT,
+)
 from clean.state import (
     HISTORY,
     NEAR_SCALE,
@@ -22,7 +33,7 @@ from clean.state import (
     WIDE_TAIL,
     State,
 )
-from clean.window import AFTER, BEFORE, RANK, RAW, SORTED, Floats
+from clean.window import AFTER, BEFORE, RANK, RAW, SEEN, SORTED, Floats
 
 SOUND: Final = 0
 SUSPECT: Final = 1
@@ -70,9 +81,12 @@ def judge_spike(
     wide = abs(value - median)
     near, spread = inner_residual(value, scratch)
     verdict = SOUND
-    trait = state.trait[tag]
-    found = is_wide(trait, wide, mad) or is_near(trait, near, spread, mad)
-    if found or is_burst(trait, value, side, mad, scratch):
+    trait, seen = state.trait[tag], scratch[SEEN]
+    seen[SAW_MEDIAN] = median
+    seen[SAW_WIDE], seen[SAW_WIDE_LIMIT] = wide, wide_limit(trait, mad)
+    seen[SAW_NEAR], seen[SAW_NEAR_LIMIT] = near, near_limit(trait, spread, mad)
+    is_far = wide > seen[SAW_WIDE_LIMIT] or near > seen[SAW_NEAR_LIMIT]
+    if is_far or is_burst(trait, value, side, mad, scratch):
         verdict = FOUND if state.tally[tag, HISTORY] >= WARM_UP else SUSPECT
     learn(state, tag, (wide, near), value, abs(value - scratch[BEFORE, 0]))
     return verdict
@@ -81,17 +95,23 @@ def judge_spike(
 @rule
 def is_wide(trait: Floats, residual: float, mad: float) -> bool:
     """Test the residual from the median of the whole window."""
-    floor = max(trait[WIDE_SCALE], trait[WIDE_TAIL] / TAIL_TO_SIGMA)
-    limit = WIDE_LIMIT * max(MAD_TO_SIGMA * mad, floor)
-    return bool(residual > max(limit, RESOLUTIONS * trait[RESOLUTION]))
+    return bool(residual > wide_limit(trait, mad))
 
 
 @rule
-def is_near(trait: Floats, residual: float, spread: float, mad: float) -> bool:
-    """Test the residual from the median of five; `spread` is the range of the other four."""
+def wide_limit(trait: Floats, mad: float) -> float:
+    """Say how far from the median of the whole window a value may be."""
+    floor = max(trait[WIDE_SCALE], trait[WIDE_TAIL] / TAIL_TO_SIGMA)
+    limit = WIDE_LIMIT * max(MAD_TO_SIGMA * mad, floor)
+    return float(max(limit, RESOLUTIONS * trait[RESOLUTION]))
+
+
+@rule
+def near_limit(trait: Floats, spread: float, mad: float) -> float:
+    """Say how far from the median of five; `spread` is the range of the other four."""
     limit = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
     limit = max(limit, NEAR_MADS * mad, NEAR_RANGES * spread)
-    return bool(residual > max(limit, RESOLUTIONS * trait[RESOLUTION]))
+    return float(max(limit, RESOLUTIONS * trait[RESOLUTION]))
 
 
 @rule
@@ -112,7 +132,9 @@ def is_burst(trait: Floats, value: float, side: int, mad: float, scratch: Floats
             if max(before, after) + 2 > side:
                 continue
             departure, spread = departure_of(value, before, after, scratch)
-            if departure > max(floor * np.sqrt(length), NEAR_RANGES * spread):
+            limit = max(floor * np.sqrt(length), NEAR_RANGES * spread)
+            if departure > limit:
+                scratch[SEEN, SAW_RUN], scratch[SEEN, SAW_RUN_LIMIT] = departure, limit
                 return True
     return False
 
@@ -155,6 +177,8 @@ def judge_lopsided(
         return SOUND
     size = sort_window(value, before, after, scratch)
     median, mad = scratch[SORTED, size // 2], deviation(scratch, size)
+    scratch[SEEN, SAW_EDGE] = abs(value - median)
+    scratch[SEEN, SAW_EDGE_LIMIT] = wide_limit(state.trait[tag], mad)
     if not is_wide(state.trait[tag], abs(value - median), mad):
         return SOUND
     source, few = (BEFORE, before) if before < after else (AFTER, after)
