@@ -123,12 +123,16 @@ class Committer:
         for addition in small:
             self._insert(addition.table, addition.rows)
         for addition, segment in segments:
-            self._connection.execute(
-                "CALL ducklake_add_data_files(?, ?, ?, schema => ?)",
-                [LAKE, addition.table.name, str(segment.path), addition.table.schema],
-            )
+            self.add_segment(addition.table, segment)
         if segments:
             self.insert_segments([segment for _, segment in segments])
+
+    def add_segment(self, table: tables.Table, segment: Segment) -> None:
+        """Make a segment part of a table. Call it inside a transaction that notes its hash."""
+        self._connection.execute(
+            "CALL ducklake_add_data_files(?, ?, ?, schema => ?)",
+            [LAKE, table.name, str(segment.path), table.schema],
+        )
 
     def insert_segments(self, segments: Sequence[Segment]) -> None:
         """Note the hashes of new segments. Call it inside the transaction that adds them."""

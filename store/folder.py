@@ -15,6 +15,9 @@ from store.durable import PART, make_folder, write_file
 FORMAT_VERSION = 1
 # Longer than any commit or step of maintenance takes, so that only a stuck writer is reported.
 COMMIT_WAIT_S = 30.0
+# Maintenance keeps verdicts from being judged again for one step, about 2 s; who waits longer
+# waits for a command that may take hours.
+REJUDGE_WAIT_S = 5.0
 _LOCK_POLL_S = 0.002
 # What may lie in the folder of a store that is not made yet: what other rooms put there, what a
 # crash during creation left, and what a mounted file system has.

@@ -21,8 +21,10 @@ from store.catalog import attach
 from store.commit import Addition, Committer
 from store.creation import create, is_complete
 from store.durable import sync_folder
-from store.folder import COMMIT_WAIT_S, Folder, claim, held
+from store.folder import COMMIT_WAIT_S, REJUDGE_WAIT_S, Folder, claim, held
 from store.progress import ProgressKeeper, ProgressRow
+from store.rejudging import Rejudging
+from store.rule_versions import filed, rule_version
 from store.tag_entries import entries_of, entries_since, known_tags, last_revision
 
 if TYPE_CHECKING:
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
 
     from contracts.batches import CleanCommit, RawCommit
     from contracts.tags import Tag
+    from store.history import Span
 
 # What a process may be to a store; there is at most one of each at a time.
-Writer = Literal["ingest", "judge", "reports", "maintain", "tags"]
+Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "rejudge"]
 _ROLE_OF_PROGRESS = {"ingest": tables.INGEST_PROGRESS, "judge": tables.JUDGE_PROGRESS}
 # Those that are commands: two of them wait for one another.
-_WAITS_S = {"tags": COMMIT_WAIT_S}
+_WAITS_S = {"tags": COMMIT_WAIT_S, "rejudge": REJUDGE_WAIT_S}
 # Others change the catalogue in moments: ingest when a new tag comes, people now and then.
 _REVISIONS_TRIED = 20
 
@@ -163,13 +166,25 @@ class Lake:
 
         Raises ContractError for a commit that does not follow the last one.
         """
-        table = _with_source_time(commit.readings.table)
+        table = filed(commit.readings.table, commit.rule_version)
         counts = f"{table.num_rows} {pc.min(table['arrival']).as_py()}"
         self._advance(
             Progress(0, commit.until_arrival, commit.memory),
             [Addition(tables.CLEAN_READINGS, table)],
             counts,
         )
+
+    def rule_version(self, digest: str, configuration: str) -> int:
+        """Give the number of the rules with this digest; new ones get the next number."""
+        return self._asked(
+            lambda connection: rule_version(connection, self._committer, digest, configuration)
+        )
+
+    def rejudging(self, span: Span) -> Rejudging:
+        """Begin to judge again what is filed under a span. Raises ContractError: other writers."""
+        if self._writer != "rejudge":
+            raise ContractError(f"a lake opened for {self._writer} replaces no verdicts")
+        return Rejudging(self._connection, self._folder, self._committer, span)
 
     def raw_after(self, arrival: int, *, limit: int) -> RawBatch:
         """Give up to `limit` readings from number `arrival` on, in order of arrival.
@@ -353,13 +368,3 @@ def _table(table: tables.Table, columns: Iterable[Sequence[Any]], count: int) ->
     pairs = zip(columns, table.columns, strict=True)
     arrays = [pa.array(column, field.type) for column, field in pairs]
     return pa.Table.from_arrays(arrays, schema=table.columns)
-
-
-def _with_source_time(readings: pa.Table) -> pa.Table:
-    """File a reading without source_time under received_time: see tables.CLEAN_READINGS."""
-    times = readings["source_time"]
-    if times.null_count == 0:
-        return readings
-    column = readings.schema.get_field_index("source_time")
-    filled = pc.coalesce(times, readings["received_time"])
-    return readings.set_column(column, readings.schema.field(column), filled)

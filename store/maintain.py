@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from contracts.errors import ConfigError
 from store import failures, tables
 from store.catalog import LAKE, METADATA, attach
 from store.commit import Committer
@@ -85,7 +86,7 @@ class _Round:
     def run(self, now: datetime) -> Maintenance:
         merged = 0
         for table in _MERGEABLE:
-            merged += self._merge(table)
+            merged += self._merge_unless_replaced(table)
             # also after a round that a crash cut short between the merge and its notes
             self._note_merged(table)
         for folded, sums_sql in _FOLDED:
@@ -96,6 +97,19 @@ class _Round:
         removed += self._remove_orphans(now - KEEP_ORPHANS)
         removed += self._remove_parts(now - KEEP_ORPHANS)
         return Maintenance(merged, expired, removed)
+
+    def _merge_unless_replaced(self, table: tables.Table) -> int:
+        """Merge, but leave verdicts alone while they are judged again: their segments will go."""
+        if table is not tables.CLEAN_READINGS:
+            return self._merge(table)
+        try:
+            lock = claim(self._folder, "rejudge")
+        except ConfigError:
+            return 0
+        try:
+            return self._merge(table)
+        finally:
+            os.close(lock)
 
     def _merge(self, table: tables.Table) -> int:
         listed = self._listed(table)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ import pyarrow.parquet as pq
 
 from contracts.errors import ContractError
 from store.durable import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Readings a row group: what one scan thread takes at a time, and the grain of pruning by tag.
 ROW_GROUP_ROWS = 131_072
@@ -55,6 +59,25 @@ def write_segment(table: pa.Table, path: Path) -> Segment:
     rows = _sorted(_encoded(table))
     write_file(path, lambda sink: _write_parquet(rows, sink))
     return describe(path, row_count=table.num_rows)
+
+
+def write_pieces(pieces: Iterable[pa.Table], path: Path) -> Segment:
+    """Write tables that follow one another, at least one, as the row groups of one segment.
+
+    They are in the order of SORT_KEYS, from table to table too. Raises as `write_segment`.
+    """
+    counts = list[int]()
+
+    def write(sink: BinaryIO) -> None:
+        rest = iter(pieces)
+        first = next(rest)
+        with pq.ParquetWriter(sink, first.schema, **_options(first.schema)) as writer:
+            for piece in itertools.chain([first], rest):
+                writer.write_table(piece, row_group_size=ROW_GROUP_ROWS)
+                counts.append(piece.num_rows)
+
+    write_file(path, write)
+    return describe(path, row_count=sum(counts))
 
 
 def describe(path: Path, *, row_count: int) -> Segment:
@@ -161,21 +184,20 @@ def _is_constant(column: pa.ChunkedArray[Any]) -> bool:
 
 
 def _write_parquet(table: pa.Table, sink: BinaryIO) -> None:
-    delta = [field.name for field in table.schema if _is_long_integer(field.type)]
-    names = table.column_names
-    dictionary: Any = [name for name in names if name not in delta]  # the stubs know bool only
-    pq.write_table(
-        table,
-        sink,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=ZSTD_LEVEL,
-        use_dictionary=dictionary,
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_batch_size=_WRITE_BATCH_ROWS,
-        write_statistics=[name for name in names if name not in _WITHOUT_STATISTICS],
-        store_schema=False,
-    )
+    pq.write_table(table, sink, row_group_size=ROW_GROUP_ROWS, **_options(table.schema))
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    delta = [field.name for field in schema if _is_long_integer(field.type)]
+    return {
+        "compression": "zstd",
+        "compression_level": ZSTD_LEVEL,
+        "use_dictionary": [name for name in schema.names if name not in delta],
+        "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        "write_batch_size": _WRITE_BATCH_ROWS,
+        "write_statistics": [name for name in schema.names if name not in _WITHOUT_STATISTICS],
+        "store_schema": False,
+    }
 
 
 def _is_long_integer(kind: pa.DataType) -> bool:

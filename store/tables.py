@@ -54,8 +54,11 @@ def _progress(writer: str) -> Table:
 RAW_READINGS = Table("raw", "readings", RAW_SCHEMA)
 
 # As CLEAN_SCHEMA, but a source_time that the source did not send is filled with received_time (the
-# reason `time` tells): only a plain column lets a query by time skip files.
-CLEAN_READINGS = Table("clean", "readings", CLEAN_SCHEMA)
+# reason `time` tells): only a plain column lets a query by time skip files. And with the number of
+# the rules that gave the verdict; null: nobody has said which.
+CLEAN_READINGS = Table(
+    "clean", "readings", CLEAN_SCHEMA.append(pa.field("rule_version", pa.int32()))
+)
 
 DEAD_LETTERS = Table(
     "house",
@@ -175,6 +178,38 @@ REPORT_SLOTS = Table(
     ),
 )
 
+# The rules and their configuration that judged, or judge now; what comes back has its old number.
+RULE_VERSIONS = Table(
+    "house",
+    "rule_versions",
+    pa.schema(
+        [
+            _needed("number", pa.int32()),
+            _needed("since", TIME),  # when it came first
+            _needed("digest", pa.string()),  # of the rules and the configuration
+            _needed("configuration", pa.string()),  # as JSON
+        ]
+    ),
+)
+
+# Append only: what was judged again.
+REJUDGEMENTS = Table(
+    "house",
+    "rejudgements",
+    pa.schema(
+        [
+            _needed("number", pa.int64()),
+            _needed("made_at", TIME),
+            _needed("from_time", TIME),  # of the range, which its end is no part of
+            pa.field("to_time", TIME),  # null: without an end
+            pa.field("pattern", pa.string()),  # of the tags; null: all
+            _needed("rule_version", pa.int32()),
+            _needed("replaced", pa.int64()),  # readings
+            _needed("changed", pa.int64()),  # those of them whose verdict is another
+        ]
+    ),
+)
+
 # The fingerprint of the tables and views that the lake has now.
 VIEW_VERSION = Table("house", "view_version", pa.schema([_needed("sha256", pa.string())]))
 
@@ -205,6 +240,8 @@ TABLES = (
     TAG_ENTRIES,
     SEGMENTS,
     REPORT_SLOTS,
+    RULE_VERSIONS,
+    REJUDGEMENTS,
     VIEW_VERSION,
     INGEST_PROGRESS,
     JUDGE_PROGRESS,

@@ -38,7 +38,8 @@ SELECT
     r.gateway,         -- who sent it, since which start, its count
     r.epoch,
     r.seq,
-    r.topic
+    r.topic,
+    r.rule_version     -- the rules that gave the verdict, by their number; null: not known
 FROM clean.readings AS r
 LEFT JOIN main.tags AS t ON r.tag = t.tag;
 
@@ -125,6 +126,27 @@ SELECT
     EXISTS (SELECT 1 FROM house.dead_letter_replays AS p WHERE p.position = d.position) AS replayed
 FROM house.dead_letters AS d;
 
+-- The rules and their configuration that gave verdicts, each with its number.
+CREATE OR REPLACE VIEW main.rule_versions AS
+SELECT
+    number AS rule_version,
+    since,         -- when it was used first
+    digest,        -- of the rules and the configuration
+    configuration  -- what the judge was told, as JSON
+FROM house.rule_versions;
+
+-- What was judged again: the rows of `readings` from from_time on and before to_time.
+CREATE OR REPLACE VIEW main.rejudgements AS
+SELECT
+    made_at,
+    from_time,
+    to_time,       -- null: without an end
+    pattern,       -- of the tags; null: all
+    rule_version,  -- that gave the new verdicts
+    replaced,      -- readings
+    changed        -- those of them whose verdict or repaired value is another
+FROM house.rejudgements;
+
 COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
 COMMENT ON VIEW main.readings IS 'one reading with its verdict';
 COMMENT ON VIEW main.latest IS 'the newest reading of each tag';
@@ -132,4 +154,6 @@ COMMENT ON VIEW main.minute IS 'count, mean, min, max, last, good_share of a tag
 COMMENT ON VIEW main.hour IS 'count, mean, min, max, last, good_share of a tag in an hour';
 COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
-COMMENT ON VIEW main.dead_letters IS 'one message that could not be read'
+COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
+COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
+COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again'

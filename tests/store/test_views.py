@@ -18,7 +18,7 @@ READINGS = (
 )
 ROLLUP = "count, mean, min, max, last, good_share"
 PROMISED = {
-    "readings": READINGS,
+    "readings": f"{READINGS}, rule_version",
     "latest": READINGS,
     "tags": "tag, site, area, line, machine, metric, unit, kind, edited, gateway",
     "minute": f"tag, minute, {ROLLUP}",
@@ -26,8 +26,10 @@ PROMISED = {
     "ledger": "gateway, received, stored, duplicate, dead_letter",
     "gaps": "gateway, epoch, first_seq, last_seq, count",
     "dead_letters": "topic, payload, reason, received_time, gateway, replayed",
+    "rule_versions": "rule_version, since, digest, configuration",
+    "rejudgements": "made_at, from_time, to_time, pattern, rule_version, replaced, changed",
     "raw.readings": ", ".join(RAW_SCHEMA.names),
-    "clean.readings": ", ".join(CLEAN_SCHEMA.names),
+    "clean.readings": ", ".join([*CLEAN_SCHEMA.names, "rule_version"]),
 }
 
 

@@ -1,0 +1,251 @@
+"""Judging again: the verdicts of a range of time replaced by others, all in one snapshot."""
+
+# ruff: noqa: S608 - the SQL is put together of the store's own names
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from contracts.batches import CLEAN_SCHEMA
+from contracts.errors import TransientError
+from store import failures, history, tables
+from store.catalog import INLINED_ROWS_MAX, LAKE
+from store.new_verdicts import NewVerdicts
+from store.rewriting import Change, Rewriting
+from store.rule_versions import filed
+from store.segments import Segment, write_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from contracts.batches import CleanBatch, RawBatch
+    from store.commit import Committer
+    from store.folder import Folder
+    from store.history import JudgedTag, Span
+
+# Where new verdicts wait, in STORE/state.
+FOLDER = "rejudge"
+# Hashes noted by one INSERT: it must stay inside the catalog.
+NOTED_AT_ONCE = INLINED_ROWS_MAX // 2
+# Rows deleted by one DELETE: DuckLake holds their numbers in memory.
+DELETED_AT_ONCE = 2_000_000
+
+
+class Outcome(NamedTuple):
+    """What judging again has done, or would do."""
+
+    replaced: int  # readings with a new verdict
+    changes: Mapping[Change, int]  # readings whose verdict or repaired value is another
+    added: int = 0  # what new rules make of readings, as features of a waveform
+    removed: int = 0  # what old rules made of them and new ones do not
+
+
+class Rejudging:
+    """A change of the verdicts under a span: nobody sees it before `replace` is done.
+
+    Only readings that had a verdict when it began get another one; what the judge does meanwhile
+    stays. Every method raises TransientError where the same call may succeed later, and
+    GainlineError where the disk failed.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Folder,
+        committer: Committer,
+        span: Span,
+    ) -> None:
+        self._connection, self._folder, self._committer = connection, folder, committer
+        self.span = span
+        self._new = NewVerdicts(folder.state / FOLDER)
+        self._segments: dict[str, int] = {}  # with a reading to be judged again: their rows
+        with self._asking():
+            self._connection.execute("BEGIN")  # both as of one snapshot
+            try:
+                self._listed = self._segments_now()
+                self.judged_tags: list[JudgedTag] = history.judged_tags(connection, span)
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Remove what waits on disk; what was replaced stays replaced."""
+        self._new.remove()
+
+    def choose(self, tags: Sequence[str]) -> int:
+        """Say of which judged tags the verdicts are replaced; give the number of their readings."""
+        known = {each.tag: each.is_raw for each in self.judged_tags}
+        self._new.name({tag: known[tag] for tag in tags})
+        with self._asking(), history.named(self._connection, "chosen", pa.table({"tag": tags})):
+            found = self._connection.execute(
+                "SELECT filename, count(*) FROM clean.readings JOIN chosen USING (tag)"
+                f" WHERE {self.span.sql} GROUP BY filename"
+            ).fetchall()
+        counts = {path: count for path, count in found if path in self._listed}
+        self._segments = {path: self._listed[path] for path in sorted(counts)}
+        return sum(counts.values())
+
+    def run_up(self, tags: Sequence[str], *, before: int, count: int) -> dict[str, int]:
+        """Say from which arrival on to judge each tag, to know it: see store.history.run_up."""
+        with self._asking():
+            return history.run_up(self._connection, tags, before=before, count=count)
+
+    def raw(self, starts: Mapping[str, int], *, first: int, limit: int) -> RawBatch:
+        """Give the raw readings of a range of arrivals: see store.history.raw_batch."""
+        with self._asking():
+            return history.raw_batch(self._connection, starts, first=first, limit=limit)
+
+    def last_arrival(self) -> int:
+        """Give the number of the last raw reading, -1 where there is none."""
+        with self._asking():
+            return history.last_arrival(self._connection)
+
+    def add(self, verdicts: CleanBatch) -> None:
+        """Take verdicts of chosen tags under the span, of each reading once, in any order."""
+        self._new.add(verdicts.table)
+
+    def compare(self) -> Outcome:
+        """Say what `replace` would change."""
+        rewriting = Rewriting(self._new, self.span, None)
+        for path in self._segments:
+            rewriting.compare(Path(path))
+        return self._outcome(rewriting, self._made().num_rows)
+
+    def replace(self, pattern: str | None, version: int) -> Outcome:
+        """Give the readings their new verdicts, all at once.
+
+        New segments with them are on the disk before the one transaction that puts them in the
+        place of the old ones, which stay for those who read them: see store.maintain.
+        """
+        with self._asking():
+            number = self._number()
+        rewriting = Rewriting(self._new, self.span, version)
+        with self._committer.guarded():
+            swap = self._written(rewriting, f"rejudge-{number:06d}")
+            outcome = self._outcome(rewriting, swap.made_count)
+            if swap.gone:
+                changed = sum(outcome.changes.values())
+                row: list[object] = [number, datetime.now(UTC), *self.span, pattern, version]
+                row += [outcome.replaced, changed]
+                self._committer.transact(lambda: self._swap(swap, row))
+        return outcome
+
+    def _written(self, rewriting: Rewriting, name: str) -> _Swap:
+        """Write the new segments; where that fails, none of them stays."""
+        folder = self._folder.data / tables.CLEAN_READINGS.schema / tables.CLEAN_READINGS.name
+        gone, segments = list[str](), list[Segment]()
+        try:
+            for count, path in enumerate(self._segments):
+                segment = rewriting.rewrite(Path(path), folder / f"{name}-{count:06d}.parquet")
+                if segment is not None:
+                    gone.append(path)
+                    segments.append(segment)
+            made = filed(self._made(), rewriting.version)
+            if made.num_rows:
+                segments.append(write_segment(made, folder / f"{name}-made.parquet"))
+        except BaseException:
+            for left in folder.glob(f"{name}-*"):
+                left.unlink(missing_ok=True)
+            raise
+        return _Swap(gone, segments, made.num_rows)
+
+    def _swap(self, swap: _Swap, row: list[object]) -> None:
+        """Put new segments in the place of old ones, inside a transaction."""
+        if not set(swap.gone) <= self._segments_now().keys():
+            raise TransientError("the segments were merged meanwhile: judge again once more")
+        for paths in _in_parts(swap.gone, self._listed):
+            # all rows of a file: DuckLake lists it no more, and writes no file of what is deleted
+            self._connection.execute(
+                f"DELETE FROM {tables.CLEAN_READINGS.path}"
+                " WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))",
+                [paths],
+            )
+        for segment in swap.segments:
+            self._committer.add_segment(tables.CLEAN_READINGS, segment)
+        for first in range(0, len(swap.segments), NOTED_AT_ONCE):
+            self._committer.insert_segments(swap.segments[first : first + NOTED_AT_ONCE])
+        noted = [str(Path(path).relative_to(self._folder.data)) for path in swap.gone]
+        self._connection.execute(
+            "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
+            [noted],
+        )
+        places = ", ".join("?" for _ in row)
+        self._connection.execute(f"INSERT INTO house.rejudgements VALUES ({places})", row)
+
+    def _made(self) -> pa.Table:
+        """Give what new rules make of judged readings, and old rules have not made of them."""
+        if not self._new.made_count:
+            return CLEAN_SCHEMA.empty_table()
+        self._new.flush()
+        names = ", ".join(f"v.{name}" for name in CLEAN_SCHEMA.names)
+        old = (
+            f"SELECT arrival, tag FROM {tables.CLEAN_READINGS.path}"
+            " WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))"
+        )
+        with self._asking():
+            found = self._connection.execute(
+                f"WITH old AS MATERIALIZED ({old})"
+                f" SELECT {names} FROM read_parquet(?) AS v WHERE v.tag NOT IN"
+                " (SELECT unnest(CAST(? AS VARCHAR[])))"
+                " AND EXISTS (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival)"
+                " AND NOT EXISTS"
+                " (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival AND o.tag = v.tag)",
+                [list(self._segments), self._new.files, self._new.raw_tags],
+            )
+            return found.to_arrow_table().cast(CLEAN_SCHEMA)
+
+    def _outcome(self, rewriting: Rewriting, added: int) -> Outcome:
+        return Outcome(rewriting.replaced, rewriting.changes, added, rewriting.removed)
+
+    def _segments_now(self) -> dict[str, int]:
+        """List the segments of the verdicts, each with its rows."""
+        found = self._connection.execute(
+            "SELECT d.data_file, s.row_count FROM ducklake_list_files(?, ?, schema => ?) AS d"
+            " LEFT JOIN house.segments AS s ON d.data_file = concat(?, '/', s.path)",
+            [
+                LAKE,
+                tables.CLEAN_READINGS.name,
+                tables.CLEAN_READINGS.schema,
+                str(self._folder.data),
+            ],
+        ).fetchall()
+        # a merged one whose hash maintenance has not noted yet: at most so large
+        return {path: rows or DELETED_AT_ONCE for path, rows in found}
+
+    def _number(self) -> int:
+        row = self._connection.execute(
+            "SELECT coalesce(max(number), 0) + 1 FROM house.rejudgements"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise failures.of_catalog(error, self._folder.root) from error
+
+
+class _Swap(NamedTuple):
+    gone: list[str]  # segments, as DuckLake lists them
+    segments: list[Segment]  # that take their place
+    made_count: int
+
+
+def _in_parts(paths: Sequence[str], rows: Mapping[str, int]) -> Iterator[list[str]]:
+    """Cut a list of segments where it comes to DELETED_AT_ONCE rows."""
+    part, count = list[str](), 0
+    for path in paths:
+        part.append(path)
+        count += rows[path]
+        if count >= DELETED_AT_ONCE:
+            yield part
+            part, count = [], 0
+    if part:
+        yield part
