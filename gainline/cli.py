@@ -23,8 +23,10 @@ from gainline.options import (
     BrokerOption,
     ConfigOption,
     FormatOption,
+    FromOption,
     JsonFlag,
     StoreOption,
+    ToOption,
     TopicOption,
     checked_settings,
     settings_of,
@@ -55,7 +57,8 @@ def main() -> None:
     """Run the command line and exit with a code of docs/commands.md."""
     prepare_streams()
     words = sys.argv[1:]
-    if words and words[0] in SERVICES and "--from" not in words:
+    serves = bool(words) and words[0] in SERVICES
+    if serves and not any(word.startswith("--from") for word in words):
         end_well_when_told()
     leave(run(words))
 
@@ -185,9 +188,30 @@ def ingest(
 
 
 @app.command()
-def judge(config: ConfigOption = None, store: StoreOption = None) -> int:
-    """Judge what is stored, as it comes."""
-    return _serve_one("judge", settings_of(config, store=store), config)
+def judge(
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    begin: FromOption = None,
+    end: ToOption = None,
+    tag: Annotated[str | None, typer.Option(help="Pattern of tags to judge again.")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    as_json: JsonFlag = False,
+) -> int:
+    """Judge what is stored, as it comes; or a range of time again."""
+    if begin is None:
+        if end or tag or dry_run or as_json:
+            raise typer.BadParameter("what to judge again begins at a time: add --from T")
+        return _serve_one("judge", settings_of(config, store=store), config)
+    from gainline.rejudging import Wish, rejudge, show_rejudged
+    from store.history import Span
+
+    if end is not None and end <= begin:
+        raise typer.BadParameter(f"--to {end} is not after --from {begin}")
+    wish = Wish(Span(begin, end), tag)
+    done = rejudge(checked_settings(config, store), wish, is_dry_run=dry_run)
+    show_rejudged(done, wish, is_dry_run=dry_run, in_json=as_json)
+    return 0
 
 
 @app.command()

@@ -17,7 +17,7 @@ from rich.console import Console
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Address
 from contracts.outcome import Report, Truth
-from gainline import flow, wiring
+from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.comparison import compare_with_books
 from gainline.config import Settings, load
@@ -215,8 +215,7 @@ def _wait_until_stored(source: Source, settings: Settings, process: Process) -> 
 def _finish_judging(settings: Settings) -> None:
     """Judge the readings that still wait for their successors: no more will come."""
     with wiring.open_lake(settings, writer="judge") as lake:
-        bench = flow.Bench(lake, wiring.rule_for(settings), wiring.judge_settings(settings))
-        bench.finish()
+        wiring.bench(settings, lake).finish()
 
 
 def _counts(settings: Settings) -> Counts:

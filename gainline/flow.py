@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from clean.settings import Settings as JudgeSettings
@@ -138,9 +139,15 @@ class Bench:
     """Where the judge sits: takes readings from the lake and puts them back with verdicts."""
 
     def __init__(
-        self, lake: Lake, rules: Callable[[str], TagRule], settings: JudgeSettings
+        self,
+        lake: Lake,
+        rules: Callable[[str], TagRule],
+        settings: JudgeSettings,
+        version: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """`version` gives the number of the rules in the lake."""
         self._lake, self._rules, self._settings = lake, rules, settings
+        self._version = cache(version)
         self._seat: tuple[Judge, int] | None = None  # the judge, and where it is to go on
 
     def judge_new(self, now_us: int) -> int:
@@ -183,6 +190,6 @@ class Bench:
     def _commit(self, judge: Judge, ready: CleanBatch, until: int) -> None:
         self._seat = None  # should the commit fail, this judge knows more than the lake
         self._lake.commit_clean(
-            CleanCommit(readings=ready, until_arrival=until, memory=judge.memory())
+            CleanCommit(ready, until, judge.memory(), rule_version=self._version())
         )
         self._seat = judge, until

@@ -96,9 +96,7 @@ def _join(threads: list[threading.Thread], code: int) -> None:
 def judge(settings: Settings, stop: Stop) -> None:
     """Judge what the lake has received, as it comes."""
     with wiring.open_lake(settings, writer="judge") as lake:
-        bench = flow.Bench(
-            lake, wiring.rule_for(settings, lake.known_tags()), wiring.judge_settings(settings)
-        )
+        bench = wiring.bench(settings, lake)
         pause_s = settings.store.commit_interval_s / JUDGE_POLLS_PER_COMMIT
         while not stop.wait(pause_s):
             patiently(lambda: drain(partial(_judge_new, bench), stop), stop)

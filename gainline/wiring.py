@@ -10,9 +10,10 @@ from clean.settings import Settings as JudgeSettings
 from contracts.tags import Tag, TagRule
 from gainline.config import IngestSection, Settings
 from gainline.connection import broker_endpoint, broker_topics
-from gainline.flow import HowToRead
+from gainline.flow import Bench, HowToRead
 from gainline.partitions import Partition, journals_of_partitions, partitions
 from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
+from gainline.rules_in_force import rules_in_force
 from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
@@ -84,6 +85,17 @@ def rule_for(
 def judge_settings(settings: Settings) -> JudgeSettings:
     """Give the judge its settings."""
     return JudgeSettings(max_delay_s=settings.clean.max_delay_s)
+
+
+def bench(settings: Settings, lake: Lake) -> Bench:
+    """Seat the judge at a lake, with the rules as they are now."""
+    known = lake.known_tags()
+    return Bench(
+        lake,
+        rule_for(settings, known),
+        judge_settings(settings),
+        lambda: lake.rule_version(*rules_in_force(settings, known)),
+    )
 
 
 def how_to_read(settings: Settings) -> HowToRead:

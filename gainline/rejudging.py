@@ -1,0 +1,233 @@
+"""Judges a range of time again, with the rules and the configuration as they are now."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.batches import CleanBatch
+from contracts.quality import Quality, words_of
+from contracts.tags import TagRule
+from gainline import wiring
+from gainline.bar import progress_bar
+from gainline.config import Settings
+from gainline.output import as_text
+from gainline.rules_in_force import rules_in_force
+from store.folder import Folder
+from store.history import JudgedTag, Span
+from store.lake import Lake
+from store.rejudging import Outcome, Rejudging
+
+if TYPE_CHECKING:
+    from clean.judge import Judge
+
+# A judge that begins in the middle first learns a tag from so many of its readings before. What it
+# learns of a tag it forgets by half in 460 readings or sooner: of what it does not know after so
+# many, less than a thousandth would be left.
+RUN_UP_READINGS = 5_000
+# Arrivals taken at once: as many readings at most, some 100 MB.
+ARRIVALS_AT_ONCE = 250_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be judged again: the tags that match a pattern, all without one."""
+
+    span: Span
+    pattern: str | None = None
+
+
+class Done(NamedTuple):
+    """What was judged again, or would be: of so many tags, by rules of a number."""
+
+    outcome: Outcome
+    tag_count: int
+    version: int | None = None
+
+
+def rejudge(settings: Settings, wish: Wish, *, is_dry_run: bool = False) -> Done:
+    """Judge again and replace the verdicts, all of them in one snapshot.
+
+    The judge takes the readings as they arrived, as a running one does: what a tag's verdicts
+    depend on, which is its readings before, those of the tags that its rule names, and so many
+    after that the last verdict is final. Raises as store.lake.Lake; TransientError while another
+    process judges again.
+    """
+    folder = wiring.store_folder(settings)
+    Folder(folder).require_store()
+    with (
+        Lake.open(folder, writer="rejudge") as lake,
+        closing(lake.rejudging(wish.span)) as rejudging,
+    ):
+        known = lake.known_tags()
+        work = _Work(rejudging, wiring.rule_for(settings, known), wish.pattern, set(known))
+        if not work.tags:
+            return Done(Outcome(0, {}), 0)
+        from clean.judge import Judge  # noqa: PLC0415  # loads numba: nothing to do needs none
+
+        work.judge_all(Judge(work.rule, wiring.judge_settings(settings)))
+        if is_dry_run:
+            return Done(rejudging.compare(), len(work.tags))
+        version = lake.rule_version(*rules_in_force(settings, known))
+        return Done(rejudging.replace(wish.pattern, version), len(work.tags), version)
+
+
+def show_rejudged(done: Done, wish: Wish, *, is_dry_run: bool, in_json: bool) -> None:
+    """Print what was done, with every change of a verdict and how often it came."""
+    rows = [
+        (_verdict(*change[:2]), _verdict(*change[2:]), count)
+        for change, count in sorted(done.outcome.changes.items(), key=lambda item: -item[1])
+    ]
+    sys.stdout.write(_as_object(done, wish, is_dry_run) if in_json else _in_words(done, is_dry_run))
+    if rows and not in_json:
+        sys.stdout.write(as_text(("before", "after", "readings"), rows))
+
+
+class _Work:
+    """The way of the readings through the judge."""
+
+    def __init__(
+        self,
+        rejudging: Rejudging,
+        rule: Callable[[str], TagRule],
+        pattern: str | None,
+        known: set[str],
+    ) -> None:
+        self.rule = rule
+        self._rejudging, self._span, self._known = rejudging, rejudging.span, known
+        self.tags = _chosen(rejudging.judged_tags, pattern)
+        self._raw = {each.tag for each in self.tags if each.is_raw}
+        self._last = max((each.last_arrival for each in self.tags), default=-1)
+        # readings that have a verdict, and no new one yet, by their tag
+        self._waiting: Counter[str] = Counter()
+
+    def judge_all(self, judge: Judge) -> None:
+        """Hand the new verdicts on."""
+        self._rejudging.choose([each.tag for each in self.tags])
+        first = min(each.first_arrival for each in self.tags)
+        inputs = self._needed_by(self._raw)
+        starts = self._rejudging.run_up(inputs, before=first, count=RUN_UP_READINGS)
+        begin, end = min(starts.values(), default=first), self._rejudging.last_arrival()
+        with progress_bar("judging", self._last - begin) as advance:
+            while begin <= end and starts:
+                batch = self._rejudging.raw(starts, first=begin, limit=ARRIVALS_AT_ONCE)
+                self._waiting.update(self._counted(batch.table))
+                self._take(judge.push(batch))
+                begin += ARRIVALS_AT_ONCE
+                advance(ARRIVALS_AT_ONCE)
+                if begin > self._last:  # only verdicts that are not final yet need more
+                    unfinished = {tag for tag, count in self._waiting.items() if count > 0}
+                    starts = {tag: starts[tag] for tag in self._needed_by(unfinished)}
+        self._take(judge.finish())
+
+    def _take(self, judged: CleanBatch) -> None:
+        table = judged.table.filter(self._is_meant(judged.table))
+        self._waiting.subtract(self._counted(table))
+        self._rejudging.add(CleanBatch(table))
+
+    def _counted(self, readings: pa.Table) -> dict[str, int]:
+        """Count the readings that are to be judged again, by tag; what is made of them aside."""
+        tags = readings.filter(self._is_meant(readings))["tag"]
+        counted: Any = pc.value_counts(tags)
+        names, counts = (counted.field(number).to_pylist() for number in range(2))
+        return {tag: count for tag, count in zip(names, counts, strict=True) if tag in self._raw}
+
+    def _is_meant(self, readings: pa.Table) -> pa.Array[pa.BooleanScalar]:
+        names: list[str] = readings["tag"].unique().to_pylist()  # type: ignore[assignment]
+        meant = [name for name in names if name in self._raw or _source(name) in self._raw]
+        is_tag = pc.is_in(readings["tag"], value_set=pa.array(meant, pa.string())).to_numpy()
+        is_old = readings["arrival"].to_numpy() <= self._last
+        return pa.array(is_tag & is_old & self._span.holds(readings))
+
+    def _needed_by(self, tags: Iterable[str]) -> list[str]:
+        """List tags with those that their verdicts depend on, as far as the lake knows them."""
+        found, waiting = dict[str, None](), list(tags)
+        while waiting:
+            tag = waiting.pop()
+            if tag not in found:
+                found[tag] = None
+                rule = self.rule(tag)
+                waiting += self._known.intersection([*rule.neighbours, *rule.machine_states])
+        return list(found)
+
+
+def _chosen(tags: Sequence[JudgedTag], pattern: str | None) -> list[JudgedTag]:
+    """Pick the tags that match; what is made of a tag is judged with it, under whichever name."""
+    raw = {each.tag for each in tags if each.is_raw}
+    matching = [
+        each.tag if each.is_raw else _source(each.tag)
+        for each in tags
+        if pattern is None or fnmatchcase(each.tag, pattern)
+    ]
+    sources = raw.intersection(matching)
+    return [each for each in tags if (each.tag if each.is_raw else _source(each.tag)) in sources]
+
+
+def _source(made: str) -> str:
+    """Give the tag that another one is made of.
+
+    >>> _source("s/a/l/m/vibration/rms")
+    's/a/l/m/vibration'
+    """
+    return made.rpartition("/")[0]
+
+
+def _in_words(done: Done, is_dry_run: bool) -> str:  # noqa: FBT001  # the one way or the other
+    outcome, changed = done.outcome, sum(done.outcome.changes.values())
+    if not outcome.replaced:
+        return "nothing was judged in that range: nothing to judge again\n"
+    by = "" if done.version is None else f", by rules {done.version}"
+    words = (
+        f"{outcome.replaced} readings of {done.tag_count} tags"
+        f" {'would be' if is_dry_run else 'were'} judged again{by}: {changed} verdicts"
+        f" {'would change' if is_dry_run else 'changed'}\n"
+    )
+    if outcome.added or outcome.removed:
+        words += f"readings made of others: {outcome.added} more, {outcome.removed} less\n"
+    return words
+
+
+def _as_object(done: Done, wish: Wish, is_dry_run: bool) -> str:  # noqa: FBT001  # as above
+    outcome, span = done.outcome, wish.span
+    changes = [
+        {
+            "old_quality": Quality(change.old_quality).name,
+            "old_reasons": words_of(change.old_reasons),
+            "new_quality": Quality(change.new_quality).name,
+            "new_reasons": words_of(change.new_reasons),
+            "readings": count,
+        }
+        for change, count in sorted(outcome.changes.items(), key=lambda item: -item[1])
+    ]
+    said: Mapping[str, object] = {
+        "from": span.start.isoformat(),
+        "to": span.end.isoformat() if span.end else None,
+        "tag": wish.pattern,
+        "dry_run": is_dry_run,
+        "rule_version": done.version,
+        "tags": done.tag_count,
+        "replaced": outcome.replaced,
+        "changed": sum(outcome.changes.values()),
+        "added": outcome.added,
+        "removed": outcome.removed,
+        "changes": changes,
+    }
+    return json.dumps(said) + "\n"
+
+
+def _verdict(quality: int, reasons: int) -> str:
+    """Say a verdict.
+
+    >>> _verdict(2, 16)
+    'BAD spike'
+    """
+    return " ".join([Quality(quality).name, *words_of(reasons)])
