@@ -26,13 +26,23 @@ from clean.state import (
     LOWEST,
     OUTSIDE,
     REORDER,
+    RUN,
     SPIKE,
     TEXT,
     UNTRUSTED,
     USED,
     State,
 )
-from clean.window import ROWS, SEEN, WIDTH, Floats, gather, learn_interval, settle_candidate
+from clean.window import (
+    ROWS,
+    SEEN,
+    WIDTH,
+    Floats,
+    gather,
+    learn_interval,
+    settle_candidate,
+    without_nearest,
+)
 from contracts.quality import Quality, Reason
 
 GOOD: Final = int(Quality.GOOD)
@@ -62,6 +72,10 @@ class Rows(NamedTuple):
     time: npt.NDArray[np.int64]  # us, what the order goes by
     value: npt.NDArray[np.float64]
     mark: npt.NDArray[np.uint8]  # UNTIMED, REFUSED, TEXT
+
+    def at(self, places: npt.NDArray[np.int64]) -> Rows:
+        """Pick readings, in the given order."""
+        return Rows(self.tag[places], self.time[places], self.value[places], self.mark[places])
 
 
 class Verdicts(NamedTuple):
@@ -165,8 +179,9 @@ def judge_next(desk: Desk, tag: int) -> None:
             if spike != SOUND and is_explained(state, desk.machines, tag, slot):
                 spike = SOUND
         if mark & UNTRUSTED or spike == FOUND:
-            sides = gather(state, tag, slot, UNTRUSTED | SPIKE, scratch)
-            clean = repaired(state.trait[tag], sides, scratch)
+            before, after = gather(state, tag, slot, UNTRUSTED | SPIKE, scratch)
+            after = without_nearest(state.tally[tag, RUN], after, scratch)
+            clean = repaired(state.trait[tag], (before, after), scratch)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
     if not mark & UNTRUSTED and desk.machines.place[tag] != NOBODY:
@@ -189,7 +204,8 @@ def judge_by_neighbours(state: State, tag: int, slot: int, scratch: Floats) -> i
     they are left out.
     """
     sides, spike = gather(state, tag, slot, UNTRUSTED, scratch), SOUND
-    side = min(sides[0], sides[1])
+    side, run = min(sides[0], sides[1]), state.tally[tag, RUN]
+    state.tally[tag, RUN] = max(run - 1, 0)
     if side >= SIDE_MIN:
         spike = judge_spike(state, tag, state.value[tag, slot], sides, scratch)
     if side < HALF and spike != FOUND:
@@ -197,7 +213,7 @@ def judge_by_neighbours(state: State, tag: int, slot: int, scratch: Floats) -> i
         lopsided = judge_lopsided(state, tag, state.value[tag, slot], sides, scratch)
         if side < SIDE_MIN or lopsided == FOUND:
             spike = lopsided
-    return spike
+    return FOUND if run > 0 else spike
 
 
 @pasted

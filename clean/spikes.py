@@ -29,6 +29,7 @@ from clean.state import (
     NEAR_SCALE,
     NEAR_TAIL,
     RESOLUTION,
+    RUN,
     WIDE_SCALE,
     WIDE_TAIL,
     State,
@@ -73,6 +74,7 @@ def judge_spike(
     """Judge a value by the neighbours in `scratch`, and learn the tag's scales from it.
 
     There are at least SIDE_MIN on each side; as many as the shorter side has are used of both.
+    Notes in the state how many of the next readings belong to the same run.
     """
     side = min(sides[0], sides[1])
     size = sort_window(value, side, side, scratch)
@@ -86,8 +88,11 @@ def judge_spike(
     seen[SAW_WIDE], seen[SAW_WIDE_LIMIT] = wide, wide_limit(trait, mad)
     seen[SAW_NEAR], seen[SAW_NEAR_LIMIT] = near, near_limit(trait, spread, mad)
     is_far = wide > seen[SAW_WIDE_LIMIT] or near > seen[SAW_NEAR_LIMIT]
-    if is_far or is_burst(trait, value, side, mad, scratch):
+    run = run_ahead(trait, value, side, mad, scratch)
+    if run >= 0 or is_far:
         verdict = FOUND if state.tally[tag, HISTORY] >= WARM_UP else SUSPECT
+    if verdict == FOUND:
+        state.tally[tag, RUN] = max(run, 0)
     learn(state, tag, (wide, near), value, abs(value - scratch[BEFORE, 0]))
     return verdict
 
@@ -115,28 +120,30 @@ def near_limit(trait: Floats, spread: float, mad: float) -> float:
 
 
 @rule
-def is_burst(trait: Floats, value: float, side: int, mad: float, scratch: Floats) -> bool:
-    """Test whether the value is part of a short run that departs and comes back at once.
+def run_ahead(trait: Floats, value: float, side: int, mad: float, scratch: Floats) -> int:
+    """Count the readings after the value that depart with it, in a short run that comes back.
 
-    The inner test with the run in the place of the value: what counts is how far even the nearest
-    of the run is outside the two readings before the run and the two after it. Apart by that many
-    readings, those of a wandering signal differ by the root of it more than next to one another.
+    -1 where it is in no such run. The inner test with the run in the place of the value: what
+    counts is how far even the nearest of the run is outside the two readings before the run and
+    the two after it. The limit does not grow with the run: however far a signal wanders in that
+    time, a run begins and ends with a step between two readings, and two so rare steps, against
+    one another and so near, are rarer than the one beside a single reading.
     """
     floor = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
     floor = max(floor, NEAR_MADS * mad, RESOLUTIONS * trait[RESOLUTION])
     if abs(value - scratch[SORTED, side]) <= floor:
-        return False
+        return -1
     for length in range(2, BURST_MAX + 1):
         for before in range(length):
             after = length - 1 - before
             if max(before, after) + 2 > side:
                 continue
             departure, spread = departure_of(value, before, after, scratch)
-            limit = max(floor * np.sqrt(length), NEAR_RANGES * spread)
+            limit = max(floor, NEAR_RANGES * spread)
             if departure > limit:
                 scratch[SEEN, SAW_RUN], scratch[SEEN, SAW_RUN_LIMIT] = departure, limit
-                return True
-    return False
+                return after
+    return -1
 
 
 @rule

@@ -42,7 +42,8 @@ TRAITS: Final = 8
 USED: Final = 0  # slots in use
 JUDGED: Final = 1  # slots that are past: the first of those in use
 HISTORY: Final = 2  # readings the traits were learned from
-COUNTS: Final = 3
+RUN: Final = 3  # how many of the next readings belong to a run that was found to be a spike
+COUNTS: Final = 4
 
 # Codes of contracts.tags.Kind in the kernel.
 GAUGE: Final = 0

@@ -74,6 +74,21 @@ def gather(state: State, tag: int, slot: int, without: int, scratch: Floats) -> 
 
 
 @rule
+def without_nearest(count: int, after: int, scratch: Floats) -> int:
+    """Leave out the nearest `count` neighbours after; return how many remain.
+
+    >>> scratch = np.zeros((ROWS, WIDTH))
+    >>> scratch[AFTER, :3] = (9.0, 1.0, 2.0)
+    >>> without_nearest(1, 3, scratch), scratch[AFTER, :2].tolist()
+    (2, [1.0, 2.0])
+    """
+    for k in range(count, after):
+        scratch[AFTER, k - count] = scratch[AFTER, k]
+        scratch[AFTER_US, k - count] = scratch[AFTER_US, k]
+    return max(after - count, 0)
+
+
+@rule
 def is_trusted(state: State, tag: int, slot: int, without: int) -> bool:
     """Tell whether the reading may be a neighbour."""
     mark = state.mark[tag, slot]
