@@ -132,6 +132,7 @@ class Rejudging:
                 changed = sum(outcome.changes.values())
                 row: list[object] = [number, datetime.now(UTC), *self.span, pattern, version]
                 row += [outcome.replaced, changed]
+                self._committer.transact(self._delete_by_segment)
                 self._committer.transact(lambda: self._swap(swap, row))
         return outcome
 
@@ -149,10 +150,22 @@ class Rejudging:
             if made.num_rows:
                 segments.append(write_segment(made, folder / f"{name}-made.parquet"))
         except BaseException:
-            for left in folder.glob(f"{name}-*"):
-                left.unlink(missing_ok=True)
+            for segment in segments:
+                segment.path.unlink(missing_ok=True)
             raise
         return _Swap(gone, segments, made.num_rows)
+
+    def _delete_by_segment(self) -> None:
+        """Let DuckLake list a segment no more whose readings are all deleted, however few.
+
+        Else it would keep a note of each in the catalog, and the segment for ever.
+        """
+        table = tables.CLEAN_READINGS
+        self._connection.execute(
+            "CALL ducklake_set_option(?, 'data_inlining_row_limit', 0, table_name => ?,"
+            " schema => ?)",
+            [LAKE, table.name, table.schema],
+        )
 
     def _swap(self, swap: _Swap, row: list[object]) -> None:
         """Put new segments in the place of old ones, inside a transaction."""

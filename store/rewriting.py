@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 2_000_000
 
 _SCHEMA = tables.CLEAN_READINGS.columns
-_STRINGS = [field.name for field in _SCHEMA if pa.types.is_string(field.type)]
 _KEYS = ["tag", "source_time", "received_time", "arrival"]
 
 
@@ -68,7 +67,7 @@ class Rewriting:
 
     def _pieces(self, source: Path) -> Iterator[pa.Table]:
         try:
-            with pq.ParquetFile(source, read_dictionary=_STRINGS) as file:
+            with pq.ParquetFile(source) as file:
                 for groups in _runs(file):
                     found = self._found(_read(file, groups, _KEYS))
                     for group in groups:
@@ -149,8 +148,8 @@ def _read(file: pq.ParquetFile, groups: Sequence[int], names: Sequence[str]) -> 
         if name not in there:
             columns.append(pa.nulls(rows.num_rows, kind))
         else:
-            is_coded = pa.types.is_dictionary(rows[name].type)
-            columns.append(rows[name] if is_coded else rows[name].cast(kind))
+            column: Any = rows[name].cast(kind)
+            columns.append(column.dictionary_encode() if pa.types.is_string(kind) else column)
     return pa.table(columns, list(names))
 
 
