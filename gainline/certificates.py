@@ -1,4 +1,4 @@
-"""Makes what TLS needs of the files that `broker` names, and says what is wrong with a file."""
+"""Makes what TLS needs of the files that `broker` names, each of them checked."""
 
 from __future__ import annotations
 

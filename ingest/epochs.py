@@ -1,4 +1,4 @@
-"""Recognises messages by gateway, epoch and count, and knows which counts are missing."""
+"""Keeps which counts of each gateway's epochs have been seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads, and trims, a journal that another process appends to."""
+"""A journal that another process appends to, for the one that stores its messages."""
 
 from __future__ import annotations
 

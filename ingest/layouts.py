@@ -1,4 +1,4 @@
-"""How the payloads of a topic are laid out, and many of one layout read at once."""
+"""The layouts of native payloads: those of one layout are read many at once."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.quality import Quality, Reason
 from ingest.readings import Columns, Decoded, PayloadError, Reading
 from ingest.times import stamp_of, stamps_of
-from ingest.values import column_of, leaves_of, value_of
+from ingest.values import column_of, leaves_of, require_columns, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,12 +135,7 @@ def _columns_of(document: dict[str, object], sent: list[object], context: Contex
     """Read every metric as a list that is as long as the list of times."""
     limits = context.limits
     columns = list(_lists_of(document))
-    if not columns or not sent:
-        raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
-    if len(columns) > limits.fields:
-        raise PayloadError("too_big", f"more columns than the limit of fields, {limits.fields}")
-    if len(sent) * len(columns) > limits.readings:
-        raise PayloadError("too_big", f"more readings than the limit, {limits.readings}")
+    require_columns(len(columns), len(sent), limits)
     for name, values in columns:
         if len(values) != len(sent):
             raise PayloadError(

@@ -77,6 +77,16 @@ def column_of(name: str, sent: list[Any], limits: Limits) -> Column:
     return Column(name, numbers, _unless_empty(texts), _unless_empty(statuses))
 
 
+def require_columns(count: int, time_count: int, limits: Limits) -> None:
+    """Raise PayloadError for so many columns at so many times: none, or more than may be."""
+    if not count or not time_count:
+        raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
+    if count > limits.fields:
+        raise PayloadError("too_big", f"more columns than the limit of fields, {limits.fields}")
+    if count * time_count > limits.readings:
+        raise PayloadError("too_big", f"more readings than the limit, {limits.readings}")
+
+
 def leaves_of(sent: object, name: str) -> Iterator[tuple[str, object]]:
     """Walk nested objects and lists; their names and indices are levels of the tag.
 

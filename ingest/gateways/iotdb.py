@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ingest.gateways.point import Points, levels_of, name_of
 from ingest.readings import Columns, Decoded, PayloadError
 from ingest.times import stamp_of, stamps_of
-from ingest.values import column_of
+from ingest.values import column_of, require_columns
 
 if TYPE_CHECKING:
     from ingest.readings import Context
@@ -75,12 +75,7 @@ def _rows_of(document: dict[str, Any]) -> list[list[Any]]:
 def _columns_of(document: dict[str, Any], context: Context) -> Columns:
     limits = context.limits
     names, rows = _names_of(document, context), _rows_of(document)
-    if not names or not rows:
-        raise PayloadError("wrong_shape", "there is no reading in it: no value and no metric")
-    if len(names) > limits.fields:
-        raise PayloadError("too_big", f"more names than the limit of fields, {limits.fields}")
-    if len(rows) * len(names) > limits.readings:
-        raise PayloadError("too_big", f"more readings than the limit, {limits.readings}")
+    require_columns(len(names), len(rows), limits)
     us, doubtful = stamps_of(document[_ROWS], context.zone)
     columns = zip(names, zip(*rows, strict=True), strict=True)
     return Columns(us, doubtful, [column_of(name, list(sent), limits) for name, sent in columns])
