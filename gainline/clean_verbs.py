@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,11 +24,16 @@ def clean(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Parquet or CSV.", readable=False)],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Parquet or CSV.", readable=False)],
     config: ConfigOption = None,
+    flags: Annotated[
+        Literal["qartod", "opcua"] | None, typer.Option(help="Adds a column in its words.")
+    ] = None,
 ) -> None:
     """Judge the readings of a table and write it back with the verdicts."""
-    from gainline.files import clean_file
+    from gainline.cleaning import clean_file
+    from gainline.flagging import Standard, flag_of
 
-    clean_file(settings_of(config), source, target)
+    flag = flag_of(Standard(flags)) if flags else None
+    clean_file(settings_of(config), source, target, flag)
 
 
 @clean_app.command()

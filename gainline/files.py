@@ -1,15 +1,13 @@
-"""Does to one file what the services do to a stream: decodes a payload, judges a table."""
+"""Decodes one payload as ingest would, for the verb `probe`."""
 
 import sys
 from pathlib import Path
 
 import msgspec
 
-from clean.table import judge_table
 from contracts.errors import DataError
 from gainline import wiring
 from gainline.config import Settings
-from gainline.tables import read_table, refuse_ending, write_table
 from ingest.decode import decode
 from ingest.probe import probe_lines
 from ingest.readings import Refusal
@@ -26,17 +24,6 @@ def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
     sys.stdout.buffer.write(b"".join(lines))
     sys.stdout.flush()
     return not isinstance(outcome, Refusal)
-
-
-def clean_file(settings: Settings, source: Path, target: Path) -> None:
-    """Judge a table of readings and write it back, row for row, with the verdicts."""
-    refuse_ending(target)
-    table = read_table(source, columns=("tag", "source_time", "value"))
-    try:
-        judged = judge_table(table, wiring.rule_for(settings))
-    except DataError as problem:
-        raise DataError(f"{source}: {problem}") from None
-    write_table(judged, target)
 
 
 def _bytes_of(file: Path) -> bytes:

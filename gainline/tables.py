@@ -1,10 +1,16 @@
 """Reads and writes the tables that people hand in as files: Parquet or CSV."""
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -13,6 +19,7 @@ from gainline.outfile import whole_file
 
 # Names, whatever they look like: a tag may be called 12.
 TEXT_COLUMNS = {name: pa.string() for name in ("tag", "line")}
+HEAD_BYTES = 1 << 16  # of the names of columns, which are far shorter
 PARQUET_ENDINGS = ("", ".parquet", ".pq")
 
 
@@ -21,19 +28,9 @@ def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
 
     Raises DataError when it cannot be read, is no table, or lacks a column.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; name a file in it")
-    try:
+    refuse_path(path)
+    with told(path):
         table = _read_csv(path) if is_csv(path) else pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as problem:
-        number = getattr(problem, "errno", None)
-        if number:
-            raise DataError(f"{path}: cannot be read: {os.strerror(number)}") from None
-        kind = "CSV" if is_csv(path) else "Parquet"
-        cause = " ".join(str(problem).split())[:200]
-        raise DataError(f"{path}: not a {kind} table: {cause}") from None
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise DataError(
@@ -49,9 +46,40 @@ def write_table(table: pa.Table, path: Path) -> None:
     """
     with whole_file(path) as part:
         if is_csv(path):
-            pa_csv.write_csv(_flat(table), part)
+            pa_csv.write_csv(flat(table), part)
         else:
             pq.write_table(table, part, compression="zstd")
+
+
+def refuse_path(path: Path) -> None:
+    """Raise DataError where no file is to be read."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Make one line, which names the file, of whatever keeps it from being read."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as problem:
+        number = getattr(problem, "errno", None)
+        if number:
+            raise DataError(f"{path}: cannot be read: {os.strerror(number)}") from None
+        kind = "CSV" if is_csv(path) else "Parquet"
+        cause = " ".join(str(problem).split())[:200]
+        raise DataError(f"{path}: not a {kind} table: {cause}") from None
+
+
+def refuse_target(path: Path) -> None:
+    """Raise DataError where no file can be written, before any work is done for it."""
+    refuse_ending(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: cannot be written: there is no folder {path.parent}")
 
 
 def refuse_ending(path: Path) -> None:
@@ -59,6 +87,19 @@ def refuse_ending(path: Path) -> None:
     is_file = path.is_file() or not path.exists()
     if is_file and not is_csv(path) and path.suffix.lower() not in PARQUET_ENDINGS:
         raise DataError(f"{path}: cannot be written as {path.suffix}; name it .parquet or .csv")
+
+
+def flat(table: pa.Table) -> pa.Table:
+    """Make text of what has no place in a cell of CSV."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            table = table.set_column(index, field.name, _texts(table[index]))
+        elif pa.types.is_dictionary(field.type):
+            plain: Any = table[index].cast(field.type.value_type)
+            table = table.set_column(index, field.name, plain)
+        elif pa.types.is_string_view(field.type):
+            table = table.set_column(index, field.name, table[index].cast(pa.string()))
+    return table
 
 
 def is_csv(path: Path) -> bool:
@@ -71,21 +112,33 @@ def is_csv(path: Path) -> bool:
 
 
 def _read_csv(path: Path) -> pa.Table:
-    return pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=TEXT_COLUMNS))
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    """Make text of what has no place in a cell of CSV."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            words = [_words(cell) for cell in table[index].to_pylist()]
-            table = table.set_column(index, field.name, pa.array(words, pa.string()))
+    _refuse_separator(path)
+    table = pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=TEXT_COLUMNS))
+    for field in table.schema:
+        if pa.types.is_binary(field.type):  # what Arrow makes of text that it cannot read
+            raise DataError(
+                f"{path}: the column {field.name!r} is not UTF-8; save the file as UTF-8"
+            )
     return table
 
 
+def _refuse_separator(path: Path) -> None:
+    """Raise DataError where a spreadsheet has put something else than commas between cells."""
+    with path.open("rb") as file:
+        head = file.readline(HEAD_BYTES)
+    found = next((mark for mark in (b";", b"\t") if mark in head and b"," not in head), None)
+    if found:
+        raise DataError(
+            f"{path}: {found.decode()!r} stands between the cells; "
+            "write commas there, and points in numbers"
+        )
+
+
+def _texts(column: pa.ChunkedArray[Any]) -> Any:  # noqa: ANN401  # of Arrow
+    if pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
+        return pc.binary_join(column, " ")
+    return pa.array([_words(cell) for cell in column.to_pylist()], pa.string())
+
+
 def _words(cell: object) -> str | None:
-    if cell is None:
-        return None
-    if isinstance(cell, list) and all(isinstance(word, str) for word in cell):
-        return " ".join(cell)
-    return json.dumps(cell, default=str)
+    return None if cell is None else json.dumps(cell, default=str)
