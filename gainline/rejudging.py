@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.batches import CleanBatch
 from contracts.quality import Quality, words_of
@@ -28,6 +28,8 @@ from store.lake import Lake
 from store.rejudging import Outcome, Rejudging
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from clean.judge import Judge
 
 # A judge that begins in the middle first learns a tag from so many of its readings before. What it
@@ -120,7 +122,7 @@ class _Work:
         with progress_bar("judging", self._last - begin) as advance:
             while begin <= end and starts:
                 batch = self._rejudging.raw(starts, first=begin, limit=ARRIVALS_AT_ONCE)
-                self._waiting.update(self._counted(batch.table))
+                self._waiting.update(self._meant(batch.table)[1])
                 self._take(judge.push(batch))
                 begin += ARRIVALS_AT_ONCE
                 advance(ARRIVALS_AT_ONCE)
@@ -130,23 +132,23 @@ class _Work:
         self._take(judge.finish())
 
     def _take(self, judged: CleanBatch) -> None:
-        table = judged.table.filter(self._is_meant(judged.table))
-        self._waiting.subtract(self._counted(table))
-        self._rejudging.add(CleanBatch(table))
+        is_meant, counts = self._meant(judged.table)
+        self._waiting.subtract(counts)
+        self._rejudging.add(CleanBatch(judged.table.filter(pa.array(is_meant))))
 
-    def _counted(self, readings: pa.Table) -> dict[str, int]:
-        """Count the readings that are to be judged again, by tag; what is made of them aside."""
-        tags = readings.filter(self._is_meant(readings))["tag"]
-        counted: Any = pc.value_counts(tags)
-        names, counts = (counted.field(number).to_pylist() for number in range(2))
-        return {tag: count for tag, count in zip(names, counts, strict=True) if tag in self._raw}
+    def _meant(self, readings: pa.Table) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
+        """Tell which readings are to be judged again, and how many of each tag.
 
-    def _is_meant(self, readings: pa.Table) -> pa.Array[pa.BooleanScalar]:
-        names: list[str] = readings["tag"].unique().to_pylist()  # type: ignore[assignment]
-        meant = [name for name in names if name in self._raw or _source(name) in self._raw]
-        is_tag = pc.is_in(readings["tag"], value_set=pa.array(meant, pa.string())).to_numpy()
-        is_old = readings["arrival"].to_numpy() <= self._last
-        return pa.array(is_tag & is_old & self._span.holds(readings))
+        The count leaves out what is made of other readings.
+        """
+        coded: Any = readings["tag"].combine_chunks().dictionary_encode()
+        names, numbers = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+        is_raw = np.array([name in self._raw for name in names], np.bool_)
+        is_made = np.array([_source(name) in self._raw for name in names], np.bool_)
+        is_old = np.asarray(readings["arrival"].to_numpy()) <= self._last
+        is_meant = (is_raw | is_made)[numbers] & is_old & self._span.holds(readings)
+        counts = np.bincount(numbers[is_meant], minlength=len(names))
+        return is_meant, {names[number]: int(counts[number]) for number in np.flatnonzero(is_raw)}
 
     def _needed_by(self, tags: Iterable[str]) -> list[str]:
         """List tags with those that their verdicts depend on, as far as the lake knows them."""

@@ -25,6 +25,8 @@ FILE_ROWS = 524_288
 PART_ROWS = 32_768
 
 VERDICT_COLUMNS = ["value_clean", "quality", "reasons"]
+_KEPT = ["arrival", "tag", *VERDICT_COLUMNS]
+_NOTHING = CLEAN_SCHEMA.empty_table().select(_KEPT)
 
 
 class _Part(NamedTuple):
@@ -44,10 +46,10 @@ class NewVerdicts:
         self._folder = folder
         self._tags = pa.array([], pa.string())
         self.raw_tags: list[str] = []
-        self.made_count = 0  # readings of other tags than those
+        self.sorted_tags: list[str] = []
         self._waiting: list[pa.Table] = []
         self._parts: list[_Part] = []
-        self.files: list[str] = []
+        self._files = 0
         _remove(folder)
         make_folder(folder)
 
@@ -57,34 +59,45 @@ class NewVerdicts:
         What is made of others may also come under names that nobody knows before.
         """
         self._tags = pa.array(list(tags), pa.string())
+        self.sorted_tags = sorted(tags)
         self.raw_tags = [tag for tag, is_raw in tags.items() if is_raw]
 
     def add(self, readings: pa.Table) -> None:
         """Keep readings with their verdicts, of CLEAN_SCHEMA. Raises TransientError: disk full."""
-        if readings.num_rows:
-            raw = pa.array(self.raw_tags, pa.string())
-            is_raw: Any = pc.is_in(readings["tag"], value_set=raw)
-            self.made_count += readings.num_rows - (pc.sum(is_raw).as_py() or 0)
-            self._waiting.append(readings)
+        raw = pa.array(self.raw_tags, pa.string())
+        is_raw: Any = pc.is_in(readings["tag"], value_set=raw)
+        made = readings.filter(pc.invert(is_raw))
+        if made.num_rows:
+            self._write(made, "made")
+        self._waiting.append(readings.select(_KEPT))
         if sum(table.num_rows for table in self._waiting) >= FILE_ROWS:
             self.flush()
 
     def flush(self) -> None:
         """Write out what waits; only then it is found."""
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting).sort_by("arrival")
+        table = pa.concat_tables([_NOTHING, *self._waiting]).sort_by("arrival")
         self._waiting = []
-        path = self._folder / f"{len(self.files):06d}.parquet{PART}"
-        self.files.append(str(path))
-        try:
-            pq.write_table(table, path, row_group_size=PART_ROWS, compression="lz4")
-        except OSError as error:
-            raise failures.of_disk(error) from error
+        if not table.num_rows:
+            return
+        path = self._write(table, "verdicts")
         numbers = table["arrival"].to_numpy()
         for number, first in enumerate(range(0, len(numbers), PART_ROWS)):
             last = min(first + PART_ROWS, len(numbers)) - 1
             self._parts.append(_Part(path, number, int(numbers[first]), int(numbers[last])))
+
+    def _write(self, table: pa.Table, name: str) -> Path:
+        """Write a file that a crash may leave half, and nobody misses."""
+        self._files += 1
+        path = self._folder / f"{name}-{self._files:06d}.parquet{PART}"
+        try:
+            pq.write_table(table, path, row_group_size=PART_ROWS, compression="lz4")
+        except OSError as error:
+            raise failures.of_disk(error) from error
+        return path
+
+    def made(self) -> list[str]:
+        """Name the files with the readings that are made of others, whole."""
+        return sorted(str(path) for path in self._folder.glob("made-*"))
 
     def tag_numbers(self, tags: pa.ChunkedArray[Any]) -> npt.NDArray[np.int64]:
         """Give the numbers of tags, their places in the list; -1 for those that are not in it."""
@@ -99,12 +112,11 @@ class NewVerdicts:
     def between(self, first: int, last: int, tags: npt.NDArray[np.int64]) -> Found:
         """Read the verdicts of some tags from one arrival to another, both included."""
         wanted = self._tags.take(tags)
-        names = ["arrival", "tag", *VERDICT_COLUMNS]
-        tables = [CLEAN_SCHEMA.empty_table().select(names)]
+        tables = [_NOTHING]
         for part in self._parts:
             if part.first <= last and part.last >= first:
                 with pq.ParquetFile(part.path) as file:
-                    rows = file.read_row_group(part.number, columns=names)
+                    rows = file.read_row_group(part.number, columns=_KEPT)
                 tables.append(rows.filter(_is_between(rows, first, last, wanted)))
         table = pa.concat_tables(tables).sort_by("arrival").combine_chunks()
         return Found(table, table["arrival"].to_numpy(), self.tag_numbers(table["tag"]))

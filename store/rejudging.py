@@ -192,9 +192,8 @@ class Rejudging:
 
     def _made(self) -> pa.Table:
         """Give what new rules make of judged readings, and old rules have not made of them."""
-        if not self._new.made_count:
+        if not (files := self._new.made()):
             return CLEAN_SCHEMA.empty_table()
-        self._new.flush()
         names = ", ".join(f"v.{name}" for name in CLEAN_SCHEMA.names)
         old = (
             f"SELECT arrival, tag FROM {tables.CLEAN_READINGS.path}"
@@ -202,13 +201,10 @@ class Rejudging:
         )
         with self._asking():
             found = self._connection.execute(
-                f"WITH old AS MATERIALIZED ({old})"
-                f" SELECT {names} FROM read_parquet(?) AS v WHERE v.tag NOT IN"
-                " (SELECT unnest(CAST(? AS VARCHAR[])))"
-                " AND EXISTS (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival)"
-                " AND NOT EXISTS"
+                f"WITH old AS MATERIALIZED ({old}) SELECT {names} FROM read_parquet(?) AS v"
+                " WHERE EXISTS (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival) AND NOT EXISTS"
                 " (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival AND o.tag = v.tag)",
-                [list(self._segments), self._new.files, self._new.raw_tags],
+                [list(self._segments), files],
             )
             return found.to_arrow_table().cast(CLEAN_SCHEMA)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,18 +63,32 @@ class Rewriting:
 
     def compare(self, source: Path) -> None:
         """Only count what `rewrite` would change."""
-        for _ in self._pieces(source):
+        for _ in self._pieces(source, only=[*_KEYS, *VERDICT_COLUMNS, "rule_version"]):
             pass
 
-    def _pieces(self, source: Path) -> Iterator[pa.Table]:
+    def _pieces(self, source: Path, *, only: Sequence[str] = ()) -> Iterator[pa.Table]:
+        """Read a segment row group by row group, and replace; `only` the columns to be compared."""
+        names = only or _SCHEMA.names
         try:
             with pq.ParquetFile(source) as file:
                 for groups in _runs(file):
-                    found = self._found(_read(file, groups, _KEYS))
-                    for group in groups:
-                        yield self._replaced(_read(file, [group], _SCHEMA.names), found)
+                    meant = [group for group in groups if self._may_hold(file, group)]
+                    found = self._found(_read(file, meant, _KEYS)) if meant else None
+                    for group in groups if not only else meant:
+                        rows = _read(file, [group], names)
+                        yield self._replaced(rows, found) if found and group in meant else rows
         except OSError as error:
             raise failures.of_disk(error) from error
+
+    def _may_hold(self, file: pq.ParquetFile, group: int) -> bool:
+        """Tell from its least and its greatest tag whether a row group may hold a wanted one."""
+        columns = file.metadata.row_group(group)
+        column = columns.column(file.schema_arrow.names.index("tag"))
+        known: Any = column.statistics
+        if known is None or not known.has_min_max:
+            return True
+        first = bisect_left(self._new.sorted_tags, known.min)
+        return first < bisect_right(self._new.sorted_tags, known.max)
 
     def _found(self, keys: pa.Table) -> Found:
         """Read the new verdicts of readings."""
