@@ -27,13 +27,34 @@ def clean(
     flags: Annotated[
         Literal["qartod", "opcua"] | None, typer.Option(help="Adds a column in its words.")
     ] = None,
+    *,
+    explain: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Draw it, and say what each rule saw.")
+    ] = None,
+    explain_out: Annotated[
+        Path | None, typer.Option(help="The picture: .svg or .png; else beside OUT.")
+    ] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Judge the readings of a table and write it back with the verdicts."""
     from gainline.cleaning import clean_file
     from gainline.flagging import Standard, flag_of
 
+    settings = settings_of(config)
     flag = flag_of(Standard(flags)) if flags else None
-    clean_file(settings_of(config), source, target, flag)
+    if explain is None:
+        if explain_out is not None or as_json:
+            raise typer.BadParameter("--explain-out and --json go with --explain TAG")
+        clean_file(settings, source, target, flag)
+        return
+    from gainline import explaining
+
+    picture = explaining.picture_path(explain_out or target.with_suffix(".svg"))
+    explained = explaining.explain(settings, source, explain)
+    clean_file(settings, source, target, flag)
+    explaining.draw_to(explained, picture)
+    words = explaining.as_json if as_json else explaining.as_text
+    typer.echo(words(explained, picture), nl=False)
 
 
 @clean_app.command()
