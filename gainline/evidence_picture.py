@@ -6,6 +6,8 @@ its own shape besides. What is far outside the sound values is drawn at the edge
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 WHOLE_MAX: Final = 400  # readings that a page's width shows one by one
+DOTS_MAX: Final = 150  # readings that are dots beside their line
 COLUMNS: Final = 700  # of an envelope: half a point each
 ZOOMS_MAX: Final = 3
 ZOOM_READINGS: Final = 120
@@ -99,8 +102,13 @@ def draw(judged: Judged, caption: Caption, path: Path, form: str) -> None:
             panels[0].axvspan(part.time[0], part.time[-1], color=GREY, alpha=0.16, linewidth=0)
             _draw_panel(panel, part, caption)
         _name(figure, panels, caption)
-        metadata: Any = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-        figure.savefig(path, format=form, metadata=metadata, dpi=DPI)
+        if form == "png":
+            figure.savefig(path, format=form, metadata={"Software": None}, dpi=DPI)
+            return
+        text = io.StringIO()
+        nothing: Any = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", metadata=nothing)
+    path.write_text(_shortened(text.getvalue()), encoding="utf-8")
 
 
 def zooms_of(judged: Judged) -> list[slice]:
@@ -138,6 +146,13 @@ def with_gaps(judged: Judged) -> Judged:
         reasons=np.insert(judged.reasons, gaps, 0),
         middle=np.insert(judged.middle, gaps, np.nan),
         reach=np.insert(judged.reach, gaps, np.nan),
+    )
+
+
+def _shortened(svg: str) -> str:
+    """Round what is drawn to a tenth of a point, which nobody sees; words stay as they are."""
+    return re.sub(
+        r' d="[^"]*"', lambda found: re.sub(r"(\.\d)\d+", r"\1", found[0]).replace(" \n", "\n"), svg
     )
 
 
@@ -191,13 +206,13 @@ def _shade(axes: Axes, judged: Judged) -> None:
 
 
 def _draw_lines(axes: Axes, judged: Judged) -> None:
-    there = np.isfinite(judged.reach)
-    lower = np.where(there, judged.middle - judged.reach, np.nan)
-    upper = np.where(there, judged.middle + judged.reach, np.nan)
-    axes.fill_between(
-        judged.time, lower, upper, color=BAND, linewidth=0, zorder=0, label="may be, by the median"
-    )
-    dots = "." if len(judged.value) <= WHOLE_MAX else None
+    if np.isfinite(judged.reach).any():
+        lower, upper = judged.middle - judged.reach, judged.middle + judged.reach
+        axes.fill_between(
+            judged.time, lower, upper, color=BAND, linewidth=0, zorder=0,
+            label="may be, by the median",
+        )  # fmt: skip
+    dots = "." if len(judged.value) <= DOTS_MAX else None
     style: dict[str, Any] = {"marker": dots, "markersize": 2.6, "markeredgewidth": 0}
     axes.plot(judged.time, judged.value, color=GREY, linewidth=0.7, zorder=2, label="came", **style)
     axes.plot(
