@@ -51,8 +51,9 @@ def judge_batches(batches: Batches, count: int, rules: Callable[[str], TagRule])
     """Judge `count` readings in order of arrival, with the columns tag, source_time and value.
 
     Reads the batches at least twice. The tags that tell a state others ask for are judged first,
-    so that it does not matter how the tags are interleaved. A reading without a time is where it
-    stands in the order of arrival. DataError where a column cannot be read as what it must be.
+    so that it does not matter how the tags are interleaved, unless one that tells a state asks for
+    another's. A reading without a time is where it stands in the order of arrival. DataError where
+    a column cannot be read as what it must be.
     """
     if count > ROWS_MAX:
         raise DataError(f"{count} rows are more than the {ROWS_MAX} of one table: split it")
