@@ -128,7 +128,7 @@ class Rejudging:
         with self._committer.guarded():
             swap = self._written(rewriting, f"rejudge-{number:06d}")
             outcome = self._outcome(rewriting, swap.made_count)
-            if swap.gone:
+            if swap.gone or swap.segments:
                 changed = sum(outcome.changes.values())
                 row: list[object] = [number, datetime.now(UTC), *self.span, pattern, version]
                 row += [outcome.replaced, changed]
@@ -146,6 +146,8 @@ class Rejudging:
                 if segment is not None:
                     gone.append(path)
                     segments.append(segment)
+                    if not segment.row_count:  # all that was in it new rules do not make
+                        segments.pop().path.unlink()
             made = filed(self._made(), rewriting.version)
             if made.num_rows:
                 segments.append(write_segment(made, folder / f"{name}-made.parquet"))

@@ -171,6 +171,11 @@ def test_what_is_made_of_readings_is_replaced_with_them(
     assert [tag.rsplit("/", 1)[1] for tag in found["tag"].to_pylist()] == ["new", "x", "y"]
     assert found["value_clean"].to_pylist() == [7.0] * 3
     assert found["rule_version"].to_pylist() == [2] * 3
+    with closing(again.rejudging(span)) as rejudging:
+        rejudging.choose([each.tag for each in rejudging.judged_tags])
+        assert rejudging.replace(None, 3) == Outcome(0, {}, 0, 3)
+    assert fetch(filled, "SELECT count(*) AS n FROM readings")["n"].to_pylist() == [93]
+    assert len(list(filled.glob("data/clean/readings/rejudge-000002-*"))) == 1
 
 
 def test_a_reader_sees_old_verdicts_or_new_ones_and_later_only_these(
