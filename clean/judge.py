@@ -22,6 +22,9 @@ from contracts.tags import TagRule
 # A device's clock may be set to the wrong zone, which is at most 14 hours. A time further ahead
 # than a day is no time: taken for true, it would make all that follows late.
 FUTURE_US: Final = 86_400_000_000
+# Where its clock is further ahead than a free-running one loses in a month, the order goes by the
+# time of arrival: by its own time all that follows would be late until that time has come.
+AHEAD_US: Final = 600_000_000
 
 
 class Judge:
@@ -88,7 +91,7 @@ class Judge:
 def rows_of(table: pa.Table, tag: npt.NDArray[np.int32]) -> Rows:
     """Lay out raw readings for the kernel; `tag` is the row of each one's tag."""
     received, source = integers(table["received_time"]), integers(table["source_time"])
-    untimed = table["source_time"].is_null().to_numpy() | is_future(table)
+    untimed = table["source_time"].is_null().to_numpy() | (ahead_us(table) > AHEAD_US)
     refused = integers(table["source_quality"]) == Quality.BAD
     text = table["value"].is_null().to_numpy() & table["text"].is_valid().to_numpy()
     mark = untimed * np.uint8(UNTIMED) | refused * np.uint8(REFUSED) | text * np.uint8(TEXT)
@@ -97,8 +100,12 @@ def rows_of(table: pa.Table, tag: npt.NDArray[np.int32]) -> Rows:
 
 def is_future(table: pa.Table) -> npt.NDArray[np.bool_]:
     """Tell which source times are further ahead than any wrong zone."""
-    ahead = integers(table["source_time"]) - integers(table["received_time"])
-    return np.asarray(ahead > FUTURE_US)
+    return np.asarray(ahead_us(table) > FUTURE_US)
+
+
+def ahead_us(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Give how far the source times are ahead of the arrival, us."""
+    return np.asarray(integers(table["source_time"]) - integers(table["received_time"]))
 
 
 def judged(table: pa.Table, verdicts: Verdicts) -> pa.Table:

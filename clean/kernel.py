@@ -10,17 +10,28 @@ import numpy.typing as npt
 
 from clean.compiled import entry, fingerprint, pasted, rule
 from clean.context import NOBODY, Machines, is_explained, remember
-from clean.limits import Limits, mark_value
-from clean.order import REPEAT, forget_oldest, insert, is_same, place_of
+from clean.limits import Limits, in_unit, mark_value
+from clean.order import REPEAT, forget_oldest, insert, is_same, place_of, time_of
 from clean.repair import repaired
-from clean.spikes import FOUND, SIDE_MIN, SOUND, SUSPECT, judge_lopsided, judge_spike
+from clean.smoothing import smoothed
+from clean.spikes import (
+    FOUND,
+    SIDE_MIN,
+    SOUND,
+    SUSPECT,
+    WARM_UP,
+    judge_lopsided,
+    judge_spike,
+)
 from clean.state import (
+    BALANCE,
     CANDIDATE,
     CODE,
     EMPTY,
     GAUGE,
     HALF,
     HIGHEST,
+    HISTORY,
     INTERVAL,
     JUDGED,
     LOWEST,
@@ -28,9 +39,11 @@ from clean.state import (
     REORDER,
     RUN,
     SPIKE,
+    STATE,
     TEXT,
     UNTRUSTED,
     USED,
+    WAVEFORM,
     State,
 )
 from clean.window import (
@@ -39,6 +52,8 @@ from clean.window import (
     WIDTH,
     Floats,
     gather,
+    is_after_gap,
+    learn_code,
     learn_interval,
     settle_candidate,
     without_nearest,
@@ -49,17 +64,24 @@ GOOD: Final = int(Quality.GOOD)
 UNCERTAIN: Final = int(Quality.UNCERTAIN)
 BAD: Final = int(Quality.BAD)
 MISSING_BIT: Final = int(Reason.MISSING)
+TYPE_BIT: Final = int(Reason.TYPE)
 SENTINEL_BIT: Final = int(Reason.SENTINEL)
 RANGE_BIT: Final = int(Reason.RANGE)
 SPIKE_BIT: Final = int(Reason.SPIKE)
 DUPLICATE_BIT: Final = int(Reason.DUPLICATE)
 CONFLICT_BIT: Final = int(Reason.CONFLICT)
 LATE_BIT: Final = int(Reason.LATE)
-NOTES: Final = int(Reason.GAP)  # say nothing against the value: they may stand beside GOOD
+GAP_BIT: Final = int(Reason.GAP)
+NOTES: Final = GAP_BIT  # say nothing against the value: they may stand beside GOOD
 
 # Nobody samples a process quantity 200 times a second: what is sampled faster is vibration, sound
 # or current, where the extremes carry the diagnosis and are not to be judged.
 WAVEFORM_INTERVAL_US: Final = 5_000.0
+
+# A tag has numbers if there were more of them than texts, by half a window; for good after so many
+# more that no outage with texts in their place may change it, and the same for texts.
+NUMERIC_MIN: Final = 8
+SETTLED: Final = 1000
 
 
 Ints = npt.NDArray[np.int32]
@@ -128,17 +150,17 @@ def take_all(desk: Desk, rows: Rows, first_number: int) -> None:
     for i in range(len(rows.tag)):
         tag, value, mark = rows.tag[i], rows.value[i], rows.mark[i]
         number = first_number + i
-        if mark & TEXT:
-            write(desk, number, 0, 0, np.nan)
-            continue
-        mark |= mark_value(desk.limits, tag, value)
-        place = place_of(desk.state, tag, rows.time[i], mark)
+        if not mark & TEXT:
+            mark |= mark_value(desk.limits, tag, value)
+        value = in_unit(desk.limits, tag, value)
+        time = time_of(desk.state, tag, rows.time[i], mark)
+        place = place_of(desk.state, tag, time, mark)
         if place < 0:
             judge_misplaced(desk, tag, place, (value, mark, number))
             continue
         insert(desk.state, tag, place)
         desk.state.value[tag, place] = value if np.isfinite(value) else np.nan
-        desk.state.time[tag, place] = rows.time[i]
+        desk.state.time[tag, place] = time
         desk.state.number[tag, place] = number
         desk.state.mark[tag, place] = mark
         wait = HALF + REORDER if desk.limits.kind[tag] == GAUGE else REORDER
@@ -154,6 +176,8 @@ def judge_misplaced(desk: Desk, tag: int, place: int, reading: tuple[float, int,
     """
     value, mark, number = reading
     bad = flaws_of(mark)
+    if mark & TEXT:
+        bad |= type_flaw_of(desk, tag)
     if place <= REPEAT + desk.state.value.shape[1]:
         same = is_same(desk.state, tag, place - REPEAT, value)
         write(desk, number, bad, DUPLICATE_BIT if same else CONFLICT_BIT, np.nan)
@@ -167,32 +191,57 @@ def judge_next(desk: Desk, tag: int) -> None:
 
     What a value is in itself and a found spike are BAD; all else that is said is a doubt.
     """
-    state, scratch = desk.state, desk.scratch
+    state = desk.state
     slot = state.tally[tag, JUDGED]
     settle_candidate(state, tag, slot)
+    doubts = gap_before(desk, tag, slot)
     learn_interval(state, tag, slot)
     value, mark, spike = state.value[tag, slot], state.mark[tag, slot], SOUND
     clean = np.nan if mark & UNTRUSTED else value
-    if is_gauge(desk, tag):
+    if is_gauge(desk, tag) and not mark & TEXT:
         if not mark & UNTRUSTED:
-            spike = judge_by_neighbours(state, tag, slot, scratch)
-            if spike != SOUND and is_explained(state, desk.machines, tag, slot):
-                spike = SOUND
-        if mark & UNTRUSTED or spike == FOUND:
-            before, after = gather(state, tag, slot, UNTRUSTED | SPIKE, scratch)
-            after = without_nearest(state.tally[tag, RUN], after, scratch)
-            clean = repaired(state.trait[tag], (before, after), scratch)
+            spike = judge_spikes(desk, tag, slot)
+        clean = replaced(desk, tag, slot, spike)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
     if not mark & UNTRUSTED and desk.machines.place[tag] != NOBODY:
         remember(desk.machines, tag, state.time[tag, slot], value)
     bad = flaws_of(mark) | (SPIKE_BIT if spike == FOUND else 0)
+    if mark & TEXT:
+        bad |= type_flaw_of(desk, tag)
+    count_types(state, tag, mark)
     state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
-    doubts = SPIKE_BIT if spike == SUSPECT else 0
+    doubts |= SPIKE_BIT if spike == SUSPECT else 0
     write(desk, state.number[tag, slot], bad, doubts, clean)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:
         forget_oldest(state, tag)
+
+
+@pasted
+def judge_spikes(desk: Desk, tag: int, slot: int) -> int:
+    """Apply the spike rule where the machine's state does not explain what it finds."""
+    state = desk.state
+    spike = judge_by_neighbours(state, tag, slot, desk.scratch)
+    if spike != SOUND and is_explained(state, desk.machines, tag, slot):
+        spike, state.tally[tag, RUN] = SOUND, 0
+    if spike == FOUND and desk.limits.length[tag] == 0:
+        learn_code(state, tag, slot)
+    return spike
+
+
+@pasted
+def replaced(desk: Desk, tag: int, slot: int, spike: int) -> float:
+    """Repair what cannot be used, without leaning on the same run; smooth the rest if asked to."""
+    state, value = desk.state, desk.state.value[tag, slot]
+    is_bad = spike == FOUND or state.mark[tag, slot] & UNTRUSTED != 0
+    if not is_bad and (spike == SUSPECT or not desk.limits.smooth[tag]):
+        return float(value)
+    before, after = gather(state, tag, slot, UNTRUSTED | SPIKE, desk.scratch)
+    if not is_bad:
+        return smoothed(value, state.trait[tag], (before, after), desk.scratch)
+    after = without_nearest(state.tally[tag, RUN], after, desk.scratch)
+    return repaired(state.trait[tag], (before, after), desk.scratch)
 
 
 @pasted
@@ -221,6 +270,31 @@ def is_gauge(desk: Desk, tag: int) -> bool:
     """Tell whether neighbours may judge this tag: not a counter, a state, a waveform."""
     interval = desk.state.trait[tag, INTERVAL]
     return desk.limits.kind[tag] == GAUGE and not 0.0 < interval < WAVEFORM_INTERVAL_US
+
+
+@pasted
+def gap_before(desk: Desk, tag: int, slot: int) -> int:
+    """Say that a reading is the first after a gap, of a tag that is sampled and well known."""
+    state, kind = desk.state, desk.limits.kind[tag]
+    if kind in (STATE, WAVEFORM) or not is_after_gap(state, tag, slot):
+        return 0
+    if kind == GAUGE and (state.tally[tag, HISTORY] < WARM_UP or not is_gauge(desk, tag)):
+        return 0
+    return GAP_BIT
+
+
+@rule
+def type_flaw_of(desk: Desk, tag: int) -> int:
+    """Name what is wrong with a text where numbers belong; a state may be told in words."""
+    may_be_text = desk.limits.kind[tag] in (STATE, WAVEFORM)
+    return 0 if may_be_text or desk.state.tally[tag, BALANCE] < NUMERIC_MIN else TYPE_BIT
+
+
+@pasted
+def count_types(state: State, tag: int, mark: int) -> None:
+    """Count whether the tag has more numbers or more texts, until that is settled."""
+    if abs(state.tally[tag, BALANCE]) < SETTLED and not mark & EMPTY:
+        state.tally[tag, BALANCE] += -1 if mark & TEXT else 1
 
 
 @rule

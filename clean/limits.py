@@ -12,12 +12,16 @@ from clean.compiled import rule
 from clean.state import (
     CANDIDATE,
     CODE,
+    COUNTER,
     EMPTY,
     GAUGE,
     HIGHEST,
     HISTORY,
+    INVENTORY,
     LOWEST,
     OUTSIDE,
+    STATE,
+    WAVEFORM,
     WIDE_SCALE,
     State,
 )
@@ -26,10 +30,10 @@ from contracts.tags import Kind, TagRule
 KIND_CODES: Final[dict[Kind | None, int]] = {
     None: GAUGE,
     Kind.GAUGE: GAUGE,
-    Kind.COUNTER: 1,
-    Kind.STATE: 2,
-    Kind.WAVEFORM: 3,
-    Kind.INVENTORY: 4,
+    Kind.COUNTER: COUNTER,
+    Kind.STATE: STATE,
+    Kind.WAVEFORM: WAVEFORM,
+    Kind.INVENTORY: INVENTORY,
 }
 
 # Numbers that by custom stand for "no value", used where a tag has no list of its own:
@@ -55,6 +59,9 @@ class Limits(NamedTuple):
     first: npt.NDArray[np.int32]  # where the codes of the tag begin in `codes`
     length: npt.NDArray[np.int32]
     codes: npt.NDArray[np.float64]
+    factor: npt.NDArray[np.float64]  # a reading times this, plus `offset`, is in the unit
+    offset: npt.NDArray[np.float64]
+    smooth: npt.NDArray[np.bool_]  # whether good readings are smoothed
 
 
 def limits_of(rules: Sequence[TagRule]) -> Limits:
@@ -67,6 +74,9 @@ def limits_of(rules: Sequence[TagRule]) -> Limits:
         first=(np.cumsum(lengths) - lengths).astype(np.int32),
         length=lengths,
         codes=np.array([code for one in rules for code in one.sentinels], np.float64),
+        factor=np.array([one.factor for one in rules], np.float64),
+        offset=np.array([one.offset for one in rules], np.float64),
+        smooth=np.array([one.is_smoothed for one in rules], np.bool_),
     )
 
 
@@ -85,12 +95,27 @@ def joined(limits: Limits, others: Limits) -> Limits:
         first=np.concatenate([limits.first, moved.first]),
         length=np.concatenate([limits.length, moved.length]),
         codes=np.concatenate([limits.codes, moved.codes]),
+        factor=np.concatenate([limits.factor, moved.factor]),
+        offset=np.concatenate([limits.offset, moved.offset]),
+        smooth=np.concatenate([limits.smooth, moved.smooth]),
     )
 
 
 @rule
+def in_unit(limits: Limits, tag: int, value: float) -> float:
+    """Convert a raw value into the unit of its tag; with nothing to convert it stays as it is.
+
+    >>> in_unit(limits_of([TagRule(factor=5 / 9, offset=-160 / 9)]), 0, 212.0)
+    100.0
+    """
+    if limits.factor[tag] == 1.0 and limits.offset[tag] == 0.0:
+        return value
+    return float(value * limits.factor[tag] + limits.offset[tag])
+
+
+@rule
 def mark_value(limits: Limits, tag: int, value: float) -> int:
-    """Mark a value by what is known without any other reading.
+    """Mark a raw value by what is known without any other reading.
 
     >>> rules = limits_of([TagRule(low=0.0, high=90.0, sentinels=(85.0,)), TagRule()])
     >>> [mark_value(rules, 0, x) for x in (20.0, -1.0, 85.0, float("inf"))] == [
@@ -99,10 +124,11 @@ def mark_value(limits: Limits, tag: int, value: float) -> int:
     >>> mark_value(rules, 1, 65535.0) == CANDIDATE
     True
     """
-    if not np.isfinite(value):
+    converted = in_unit(limits, tag, value)
+    if not np.isfinite(converted):
         return EMPTY
     mark = 0
-    if value < limits.low[tag] or value > limits.high[tag]:
+    if converted < limits.low[tag] or converted > limits.high[tag]:
         mark |= OUTSIDE
     if limits.length[tag] == 0:
         for code in CUSTOMARY:

@@ -8,10 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from clean.compiled import pasted, rule
-from clean.state import JUDGED, SLOTS, UNTIMED, USED, State
+from clean.state import JUDGED, SLOTS, TEXT, UNTIMED, USED, State
 
 REPEAT: Final = -1000  # place_of: REPEAT + slot of the first arrival
 LATE: Final = -1
+# A reading without a time of its own, and a text, whose words the kernel does not see.
+UNIQUE: Final = UNTIMED | TEXT
+
+
+@pasted
+def time_of(state: State, tag: int, time: int, mark: int) -> int:
+    """Give the time that the order goes by.
+
+    A reading without a time that can be used stands behind all that there are, at the time of its
+    arrival or of the newest: it is never late, and nothing that follows is late because of it.
+    """
+    used = state.tally[tag, USED]
+    if mark & UNTIMED and used > 0:
+        return max(time, int(state.time[tag, used - 1]))
+    return time
 
 
 @pasted
@@ -19,14 +34,16 @@ def place_of(state: State, tag: int, time: int, mark: int) -> int:
     """Find the slot before which all readings are older.
 
     LATE: a newer one has been judged already. REPEAT + slot: the reading in that slot has the
-    same time; readings without a source_time never repeat one another.
+    same time; what is UNIQUE repeats nothing. A repeat of what has left the slots is LATE: to
+    remember every time would take memory without bound, and ingest, which knows by identity what
+    it has stored, lets next to none of them through.
     """
     place = int(state.tally[tag, USED])
     while place > 0 and state.time[tag, place - 1] > time:
         place -= 1
     slot = place - 1
-    while slot >= 0 and state.time[tag, slot] == time and not mark & UNTIMED:
-        if not state.mark[tag, slot] & UNTIMED:
+    while slot >= 0 and state.time[tag, slot] == time and not mark & UNIQUE:
+        if not state.mark[tag, slot] & UNIQUE:
             return REPEAT + slot
         slot -= 1
     return LATE if place < state.tally[tag, JUDGED] else place

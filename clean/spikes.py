@@ -64,7 +64,7 @@ TAIL_RATE: Final = 0.05  # the tail's memory is as long: it falls by half in 460
 WINSOR_MIN: Final = 16  # readings, one window: before, there is no scale to winsorise by
 
 ROUNDING: Final = 2.0**-23  # of a 32-bit float: a smaller relative step is no step
-HISTORY_MAX: Final = 1 << 30  # only "many" matters
+HISTORY_MAX: Final = 1 << 14  # only "many" matters
 
 
 @pasted

@@ -24,8 +24,8 @@ CODE: Final = 8  # a number that means "no value"
 CANDIDATE: Final = 16  # equals a customary code; history decides
 REFUSED: Final = 32  # the source itself says BAD
 SPIKE: Final = 64  # found to be a spike
-TEXT: Final = 128  # no number but a text: passes by
-UNTRUSTED: Final = EMPTY | OUTSIDE | CODE | REFUSED  # never part of a window
+TEXT: Final = 128  # no number but a text
+UNTRUSTED: Final = EMPTY | OUTSIDE | CODE | REFUSED | TEXT  # never part of a window
 
 # Columns of `trait`: what a tag is usually like.
 WIDE_SCALE: Final = 0  # sigma of the residual from the window median
@@ -43,12 +43,22 @@ USED: Final = 0  # slots in use
 JUDGED: Final = 1  # slots that are past: the first of those in use
 HISTORY: Final = 2  # readings the traits were learned from
 RUN: Final = 3  # how many of the next readings belong to a run that was found to be a spike
-COUNTS: Final = 4
+BALANCE: Final = 4  # how many more numbers than texts there were
+COUNTS: Final = 5
+
+# Columns of `code`: the value that may turn out to mean "no value".
+CODE_VALUE: Final = 0
+CODE_VISITS: Final = 1  # how often it came
+CODES: Final = 2
 
 # Codes of contracts.tags.Kind in the kernel.
 GAUGE: Final = 0
+COUNTER: Final = 1
+STATE: Final = 2
+WAVEFORM: Final = 3
+INVENTORY: Final = 4
 
-VERSION: Final = b"1"
+VERSION: Final = b"2"
 
 
 class State(NamedTuple):
@@ -59,7 +69,8 @@ class State(NamedTuple):
     number: npt.NDArray[np.int32]  # (tags, SLOTS), which held reading it is
     mark: npt.NDArray[np.uint8]  # (tags, SLOTS)
     trait: npt.NDArray[np.float64]  # (tags, TRAITS)
-    tally: npt.NDArray[np.int32]  # (tags, COUNTS)
+    tally: npt.NDArray[np.int16]  # (tags, COUNTS)
+    code: npt.NDArray[np.float32]  # (tags, CODES)
 
 
 def new_state(capacity: int) -> State:
@@ -77,7 +88,8 @@ def new_state(capacity: int) -> State:
         number=np.full((capacity, SLOTS), -1, np.int32),
         mark=np.zeros((capacity, SLOTS), np.uint8),
         trait=trait,
-        tally=np.zeros((capacity, COUNTS), np.int32),
+        tally=np.zeros((capacity, COUNTS), np.int16),
+        code=np.zeros((capacity, CODES), np.float32),
     )
 
 

@@ -12,6 +12,8 @@ from clean.limits import is_far
 from clean.state import (
     CANDIDATE,
     CODE,
+    CODE_VALUE,
+    CODE_VISITS,
     HALF,
     HISTORY,
     INTERVAL,
@@ -40,6 +42,8 @@ GAP_INTERVALS: Final = 5.0
 INTERVAL_QUANTILE: Final = 0.97
 INTERVAL_RATE: Final = 0.05  # the quantile doubles in 15 longer pauses: soon enough for one window
 WARM_UP: Final = 32  # intervals, of which the longest is about the .97 quantile
+# Visits of one value that make it a code: two might be one event in two parts.
+CODE_MIN: Final = 3.0
 WARM_GROWTH: Final = 4.0  # so that a single gap in the warm-up does little harm
 
 
@@ -51,13 +55,13 @@ def gather(state: State, tag: int, slot: int, without: int, scratch: Floats) -> 
     """
     gap = GAP_INTERVALS * state.trait[tag, INTERVAL] if state.trait[tag, INTERVAL] else np.inf
     low, high = max(-1, slot - HALF - 1), min(state.tally[tag, USED], slot + HALF + 1)
-    time, before, after = state.time[tag, slot], 0, 0
+    time, before, after, code = state.time[tag, slot], 0, 0, found_code(state, tag)
     last = time
     for k in range(slot - 1, low, -1):
         if last - state.time[tag, k] > gap:
             break
         last = state.time[tag, k]
-        if is_trusted(state, tag, k, without):
+        if is_trusted(state, tag, k, without, code):
             scratch[BEFORE, before] = state.value[tag, k]
             scratch[BEFORE_US, before] = time - last
             before += 1
@@ -66,7 +70,7 @@ def gather(state: State, tag: int, slot: int, without: int, scratch: Floats) -> 
         if state.time[tag, k] - last > gap:
             break
         last = state.time[tag, k]
-        if is_trusted(state, tag, k, without):
+        if is_trusted(state, tag, k, without, code):
             scratch[AFTER, after] = state.value[tag, k]
             scratch[AFTER_US, after] = last - time
             after += 1
@@ -89,19 +93,55 @@ def without_nearest(count: int, after: int, scratch: Floats) -> int:
 
 
 @rule
-def is_trusted(state: State, tag: int, slot: int, without: int) -> bool:
+def is_trusted(state: State, tag: int, slot: int, without: int, code: float) -> bool:
     """Tell whether the reading may be a neighbour."""
-    mark = state.mark[tag, slot]
+    mark, value = state.mark[tag, slot], state.value[tag, slot]
     if mark & without:
         return False
-    return not (mark & CANDIDATE and is_far(state, tag, state.value[tag, slot]))
+    return not ((mark & CANDIDATE or np.float32(value) == code) and is_far(state, tag, value))
 
 
 @pasted
 def settle_candidate(state: State, tag: int, slot: int) -> None:
-    """Decide once and for all whether a customary code is one."""
-    if state.mark[tag, slot] & CANDIDATE and is_far(state, tag, state.value[tag, slot]):
+    """Decide once and for all whether what may be a code, by custom or as found, is one."""
+    value = state.value[tag, slot]
+    known = state.mark[tag, slot] & CANDIDATE or np.float32(value) == found_code(state, tag)
+    if known and is_far(state, tag, value):
         state.mark[tag, slot] |= CODE
+
+
+@rule
+def found_code(state: State, tag: int) -> float:
+    """Give the code that was found of the tag, NaN where there is none."""
+    return state.code[tag, CODE_VALUE] if state.code[tag, CODE_VISITS] >= CODE_MIN else np.nan
+
+
+@pasted
+def learn_code(state: State, tag: int, slot: int) -> None:
+    """Count the visits of a far value that was found to be a spike, until it is a code.
+
+    The majority vote of R. S. Boyer and J S. Moore (1981) in the memory of one value: another far
+    value takes one visit away. A spike has an arbitrary height, so one that comes back to the last
+    digit, further outside than all that was ever good is wide, is written by a machine. A rest is
+    none: it is held, so it has been good, so it is not far. Nor is 0 ever one, which is also what
+    a machine measures that stops for a moment.
+    """
+    value, code = np.float32(state.value[tag, slot]), state.code[tag]
+    if value == 0.0 or code[CODE_VISITS] >= CODE_MIN or not is_far(state, tag, float(value)):
+        return
+    if slot > 0 and np.float32(state.value[tag, slot - 1]) == value:
+        return
+    if code[CODE_VISITS] == 0.0:
+        code[CODE_VALUE] = value
+    code[CODE_VISITS] += 1.0 if code[CODE_VALUE] == value else -1.0
+
+
+@pasted
+def is_after_gap(state: State, tag: int, slot: int) -> bool:
+    """Tell whether the reading is the first after a gap, where enough came before to know."""
+    usual = state.trait[tag, INTERVAL]
+    pause = state.time[tag, slot] - state.time[tag, slot - 1] if slot == HALF else 0
+    return bool(usual > 0.0 and pause > GAP_INTERVALS * usual)
 
 
 @pasted

@@ -14,7 +14,8 @@ class Quality(IntEnum):
 class Reason(IntFlag):
     """Why a quality is not GOOD. A reading may have several; stored as the sum of the bits.
 
-    TIME may stand beside GOOD: a reading without a time is used, as of its arrival.
+    TIME and GAP may stand beside GOOD: a reading without a time is used, as of its arrival, and
+    the first after a gap is no worse for it; it only says that what came before is missing.
 
     A bit never changes its meaning: the bits are in every segment of every lake.
     """
@@ -31,7 +32,7 @@ class Reason(IntFlag):
     CONFLICT = 1 << 9  # the same tag and time again, another value
     LATE = 1 << 10  # came after its place in the order was judged
     FUTURE = 1 << 11  # stamped more than a day later than it was received
-    GAP = 1 << 12  # the first after a gap
+    GAP = 1 << 12  # the first after a pause of more than five usual intervals
     COUNTER = 1 << 13  # a counter that ran backwards
     STATE = 1 << 14  # an unknown or chattering state
     SOURCE = 1 << 15  # the source itself says it is not good

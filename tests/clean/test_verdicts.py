@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clean.judge import FUTURE_US
+from clean.judge import AHEAD_US, FUTURE_US
 from contracts.quality import Quality, Reason
 from contracts.tags import Kind, TagRule
 
@@ -109,6 +109,43 @@ def test_a_tag_that_only_ever_says_a_customary_code_is_believed(judged: Judge) -
     assert {row["quality"] for row in judged([{"value": 65535.0}] * 100)} == {Quality.GOOD}
 
 
+def test_a_far_value_that_comes_again_and_again_is_a_sentinel_without_a_list(
+    judged: Judge,
+) -> None:
+    readings = [{"value": float(x)} for x in 20 + RNG.normal(0, 0.1, 400)]
+    for place in (60, 120, 121, 180, *range(250, 280)):
+        readings[place] = {"value": 850.0}
+    rows = judged(readings)
+    assert [row["reasons"] for row in rows[250:280]] == [Reason.SENTINEL] * 30
+    assert [row["reasons"] for row in rows if row["quality"] and row["value"] != 850.0] == []
+    assert rows[180]["reasons"] == Reason.SPIKE
+
+
+@pytest.mark.parametrize("rest", [0.0, 4.0])
+def test_a_rest_never_becomes_a_sentinel(judged: Judge, rest: float) -> None:
+    readings = [{"value": float(x)} for x in 80 + RNG.normal(0, 0.1, 600)]
+    readings[60:100] = [{"value": rest}] * 40
+    for place in (*range(150, 500, 50), *range(520, 560)):
+        readings[place] = {"value": rest}
+    rows = judged(readings)
+    assert not any(row["reasons"] & Reason.SENTINEL for row in rows)
+    assert {row["quality"] for row in rows[520:560]} == {Quality.GOOD}
+
+
+def test_zero_never_becomes_a_sentinel(judged: Judge) -> None:
+    readings = [{"value": float(x)} for x in 80 + RNG.normal(0, 0.1, 600)]
+    for place in (*range(100, 500, 50), *range(520, 560)):
+        readings[place] = {"value": 0.0}
+    assert {row["quality"] for row in judged(readings)[520:560]} == {Quality.GOOD}
+
+
+def test_other_far_values_are_no_sentinel(judged: Judge) -> None:
+    readings = [{"value": float(x)} for x in 20 + RNG.normal(0, 0.1, 600)]
+    for place in range(60, 600, 20):
+        readings[place] = {"value": 500.0 + place}
+    assert not any(row["reasons"] & Reason.SENTINEL for row in judged(readings))
+
+
 def test_a_list_of_sentinels_replaces_the_customary_ones(judged: Judge) -> None:
     rule = TagRule(kind=Kind.STATE, sentinels=(7.0,))
     rows = judged([*CALM[:60], {"value": 7.0}, {"value": -9999.0}], rule)
@@ -132,6 +169,44 @@ def test_a_gap_separates_what_was_before_from_what_comes_after(judged: Judge) ->
         for i, one in enumerate(CALM)
     ]
     assert {row["quality"] for row in judged(readings)} == {Quality.GOOD}
+
+
+def test_the_first_reading_after_a_gap_is_good_and_says_so(judged: Judge) -> None:
+    readings = [{**one, "at": i + 100 * (i >= 60)} for i, one in enumerate(CALM)]
+    rows = judged(readings)
+    assert {row["quality"] for row in rows} == {Quality.GOOD}
+    assert [i for i, row in enumerate(rows) if row["reasons"]] == [60]
+    assert rows[60]["reasons"] == Reason.GAP
+    assert rows[60]["value_clean"] == CALM[60]["value"]
+
+
+def test_a_tag_that_reports_by_exception_does_not_drown_in_gaps(judged: Judge) -> None:
+    times = np.cumsum(np.random.default_rng(8).exponential(60.0, 3000))
+    readings = [{"value": 20.0 + i % 3, "at": float(at)} for i, at in enumerate(times)]
+    assert not any(row["reasons"] for row in judged(readings))
+
+
+def test_every_reading_of_a_run_is_found_and_no_repair_leans_on_another(judged: Judge) -> None:
+    rng = np.random.default_rng(4)
+    calm = 20 + np.cumsum(rng.normal(0, 0.1, 1000))
+    for place in range(60, 960, 60):
+        calm[place : place + 4] += rng.choice([-1, 1]) * rng.uniform(1.5, 2.5, 4)
+    rows = judged([{"value": float(x)} for x in calm])
+    bad = {i for i, row in enumerate(rows) if row["quality"] == Quality.BAD}
+    found = [place for place in range(60, 960, 60) if place in bad]
+    assert bad == {place + k for place in found for k in range(4)}
+    assert len(found) >= 12
+    for place in found:
+        low, high = sorted((calm[place - 1], calm[place + 4]))
+        repaired = [row["value_clean"] for row in rows[place : place + 4]]
+        assert all(low - 0.5 <= one <= high + 0.5 for one in repaired)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wandering_signal_has_no_spikes(judged: Judge, seed: int) -> None:
+    wandering = np.cumsum(np.random.default_rng(seed).normal(0, 1.0, 4000))
+    rows = judged([{"value": float(x)} for x in wandering])
+    assert sum(row["quality"] == Quality.BAD for row in rows) <= 1
 
 
 def test_a_repeat_is_a_duplicate_or_a_conflict_and_the_first_arrival_stands(judged: Judge) -> None:
@@ -160,6 +235,47 @@ def test_a_time_far_in_the_future_does_not_make_the_rest_late(judged: Judge) -> 
     assert {row["quality"] for row in rows[:60] + rows[61:]} == {Quality.GOOD}
 
 
+@pytest.mark.parametrize("ahead", [2 * AHEAD_US, FUTURE_US - 1])
+def test_a_clock_that_is_ahead_for_a_moment_does_not_make_the_rest_late(
+    judged: Judge, ahead: int
+) -> None:
+    times = {"source_time": 60_000_000 + ahead, "received_time": 60_000_000}
+    rows = judged([*CALM[:60], {**CALM[60], **times}, *CALM[61:]])
+    assert {row["quality"] for row in rows} == {Quality.GOOD}
+
+
+def test_a_clock_that_runs_ahead_and_is_set_back_makes_nothing_late(judged: Judge) -> None:
+    readings = []
+    for i, one in enumerate(CALM):
+        ahead = 3600 * (40 <= i < 90)
+        readings.append({**one, "at": i + ahead, "received_time": i * 1_000_000})
+    assert {row["quality"] for row in judged(readings)} == {Quality.GOOD}
+
+
+def test_values_are_converted_before_any_limit(judged: Judge) -> None:
+    rule = TagRule(low=0.0, high=50.0, factor=5 / 9, offset=-160 / 9, sentinels=(999.0,))
+    fahrenheit = [{"value": one["value"] * 1.8 + 32} for one in CALM]
+    fahrenheit[50], fahrenheit[70] = {"value": 200.0}, {"value": 999.0}
+    rows = judged(fahrenheit, rule)
+    assert rows[20]["value"] == fahrenheit[20]["value"]
+    assert rows[20]["value_clean"] == pytest.approx(CALM[20]["value"])
+    assert rows[50]["reasons"] == Reason.RANGE
+    assert rows[70]["reasons"] & Reason.SENTINEL
+    assert {row["quality"] for i, row in enumerate(rows) if i not in (50, 70)} == {Quality.GOOD}
+
+
+def test_smoothing_takes_noise_away_and_keeps_steps_and_verdicts(judged: Judge) -> None:
+    rng = np.random.default_rng(6)
+    truth = 20.0 + 50.0 * (np.arange(800) >= 400)
+    readings = [{"value": float(x)} for x in truth + rng.normal(0, 1.0, 800)]
+    plain, smooth = judged(readings), judged(readings, TagRule(is_smoothed=True))
+    assert [row["quality"] for row in smooth] == [row["quality"] for row in plain]
+    errors = np.array([row["value_clean"] for row in smooth]) - truth
+    assert errors[50:390].std() < 0.75
+    assert np.abs(errors[390:410]).max() < 4.0
+    assert [row["value_clean"] for row in plain] == [one["value"] for one in readings]
+
+
 def test_readings_without_a_source_time_are_in_order_of_receipt_and_never_repeats(
     judged: Judge,
 ) -> None:
@@ -185,9 +301,34 @@ def test_a_reading_that_its_source_calls_bad_is_no_neighbour(judged: Judge) -> N
     assert all(row["value_clean"] == pytest.approx(20, abs=0.5) for row in rows[60:63])
 
 
-def test_a_text_is_judged_by_no_numeric_rule(judged: Judge) -> None:
-    row = judged(with_value(60, None, text="RUN"))[60]
+@pytest.mark.parametrize("kind", [Kind.GAUGE, Kind.COUNTER, Kind.INVENTORY])
+def test_a_text_among_numbers_is_of_the_wrong_type(judged: Judge, kind: Kind) -> None:
+    row = judged(with_value(60, None, text="ERR"), TagRule(kind=kind))[60]
+    assert (row["quality"], row["reasons"]) == (Quality.BAD, Reason.TYPE)
+    assert row["value_clean"] is None
+
+
+def test_a_state_may_be_told_in_words(judged: Judge) -> None:
+    row = judged(with_value(60, None, text="RUN"), TagRule(kind=Kind.STATE))[60]
     assert (row["quality"], row["reasons"], row["value_clean"]) == (Quality.GOOD, 0, None)
+
+
+def test_a_tag_of_texts_is_no_tag_of_numbers(judged: Judge) -> None:
+    readings = [{"value": None, "text": str(i)} for i in range(60)]
+    readings[30] = {"value": 5.0}
+    assert {row["quality"] for row in judged(readings)} == {Quality.GOOD}
+
+
+def test_texts_of_the_same_time_repeat_nothing(judged: Judge) -> None:
+    readings = [{"value": None, "text": word, "at": 1} for word in ("door open", "door closed")]
+    assert {row["reasons"] for row in judged(readings)} == {0}
+
+
+def test_an_outage_of_texts_never_becomes_the_custom_of_a_tag_of_numbers(judged: Judge) -> None:
+    numbers = [{"value": float(i % 7)} for i in range(1200)]
+    texts = [{"value": None, "text": "ERR"}] * 3000
+    rows = judged([*numbers, *texts])
+    assert {row["reasons"] for row in rows[1200:]} == {Reason.TYPE}
 
 
 def test_huge_and_tiny_values_do_no_harm(judged: Judge) -> None:
