@@ -86,7 +86,8 @@ def explain(settings: Settings, source: Path, tag: str) -> Explanation:
     rules = rule_finder(settings, {})
     rule = rules(tag)
     table = _readings(source, tag, {tag, *rule.machine_states, *rule.neighbours})
-    hearing = hear(table, rules, tag)
+    with naming(source):
+        hearing = hear(table, rules, tag)
     shown = _most_telling(hearing)
     hearing = hear(table, rules, tag, frozenset(shown))
     order = np.argsort(hearing.time_us, kind="stable")

@@ -92,19 +92,20 @@ def of_store(folder: Path, wish: Wish) -> Iterator[Part]:
 
 
 def of_file(settings: Settings, path: Path, wish: Wish) -> Iterator[Part]:
-    """Give the readings of a Parquet or CSV file. Raises DataError where no tag matches."""
+    """Give the readings with a time of a Parquet or CSV file. Raises DataError as `of_store`."""
     table = read_table(path, columns=("tag", "source_time", "value"))
     table = table.select(["tag", "source_time", "value"])
     if table["tag"].null_count:
         raise DataError(f"{path}: the column 'tag' has empty cells: give every row a tag")
-    table = _within(table, wish, path)
+    table = table.set_column(0, "tag", table["tag"].cast(pa.string()))
+    table = _within(table.filter(pc.is_valid(table["source_time"])), wish, path)
     counts = table.group_by("tag").aggregate([([], "count_all")]).to_pylist()
-    rows = [cast("_Row", {"tag": str(one["tag"]), "readings": one["count_all"]}) for one in counts]
+    rows = [cast("_Row", {"tag": one["tag"], "readings": one["count_all"]}) for one in counts]
     make = tag_maker(settings)
     for part in _packed(sorted(rows, key=lambda row: row["tag"]), wish, path):
         tags = [row["tag"] for row in part]
         made = [make(tag, None) for tag in tags]
-        chosen = table.filter(pc.is_in(table["tag"].cast(pa.string()), pa.array(tags)))
+        chosen = table.filter(pc.is_in(table["tag"], pa.array(tags)))
         if len(tags) == 1:
             chosen = chosen.slice(max(0, chosen.num_rows - READINGS_MAX))
         yield [Subject(tag.tag, tag.kind, tag.place.metric, tag.unit) for tag in made], chosen

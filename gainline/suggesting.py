@@ -23,6 +23,7 @@ from contracts.errors import ConfigError
 from contracts.quality import Quality
 from contracts.tags import TagRule
 from gainline import wiring
+from gainline.cleaning import naming
 from gainline.config import Settings
 from gainline.histories import Part, Subject, Wish, of_file, of_store
 from gainline.outfile import whole_file
@@ -53,12 +54,13 @@ def print_suggestions(
     parts = of_file(settings, source, wish) if source else of_store(folder, wish)
     found = suggestions(settings, parts)
     pieces = as_json(found) if in_json else as_toml(found)
-    if out is None:
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()
-        return
-    with whole_file(out) as part, part.open("w", encoding="utf-8") as file:
-        file.writelines(pieces)
+    with naming(source or folder):
+        if out is None:
+            sys.stdout.writelines(pieces)
+            sys.stdout.flush()
+            return
+        with whole_file(out) as part, part.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
     sys.stdout.write(f"{out}\n")
 
 
@@ -115,7 +117,7 @@ def _history(judged: pa.Table) -> History:
 
 
 def _times(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Give the times in us; a reading without one is at the beginning."""
+    """Give the times in us; every reading has one."""
     return integers(table["source_time"].cast(TIME))
 
 

@@ -200,6 +200,31 @@ def test_what_cannot_be_is_one_line(
     assert complaint in said
 
 
+def test_a_column_that_cannot_be_read_is_named_with_its_file(
+    gainline: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("tag,source_time,value\na,2026-01-01T00:00:00Z,warm\n")
+    code, out, said = gainline("suggest", path)
+    assert (code, out) == (1, "")
+    assert f"{path}: the column 'value' is text" in said
+
+
+def test_tags_may_be_numbers_of_a_dictionary_and_what_has_no_time_is_left_out(
+    gainline: Command, file: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(file)
+    extra = table.slice(0, 2).set_column(1, "source_time", pa.nulls(2, table["source_time"].type))
+    whole = pa.concat_tables([table, extra])
+    pq.write_table(
+        whole.set_column(0, "tag", whole["tag"].dictionary_encode()), tmp_path / "other.parquet"
+    )
+    for pattern in ("*", "lyon/press/t*"):
+        _, expected, _ = gainline("suggest", file, "--json", "--tag", pattern)
+        _, found, _ = gainline("suggest", tmp_path / "other.parquet", "--json", "--tag", pattern)
+        assert json.loads(found) == json.loads(expected)
+
+
 def test_a_folder_that_is_no_store_is_one_line(gainline: Command, tmp_path: Path) -> None:
     code, out, said = gainline("suggest", "--store", tmp_path / "nothing")
     assert (code, out) == (3, "")
