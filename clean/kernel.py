@@ -83,6 +83,7 @@ WAVEFORM_INTERVAL_US: Final = 5_000.0
 NUMERIC_MIN: Final = 8
 SETTLED: Final = 1000
 
+CLOSING: Final = -1  # in place of the first number: nothing comes, judge what waits
 
 Ints = npt.NDArray[np.int32]
 
@@ -146,26 +147,39 @@ def new_desk(
 
 @pasted
 def take_all(desk: Desk, rows: Rows, first_number: int) -> None:
-    """Take in every reading and judge those whose look-ahead is complete."""
+    """Take in every reading and judge those whose look-ahead is complete.
+
+    If CLOSING, takes in nothing and judges one that waits for each row. It is one loop for both
+    because `judge_next` is pasted: called, it would be handed some 300 words for each reading,
+    and in two places it would be compiled twice.
+    """
+    state, is_closing = desk.state, first_number == CLOSING
     for i in range(len(rows.tag)):
-        tag, value, mark = rows.tag[i], rows.value[i], rows.mark[i]
-        number = first_number + i
-        if not mark & TEXT:
-            mark |= mark_value(desk.limits, tag, value)
-        value = in_unit(desk.limits, tag, value)
-        time = time_of(desk.state, tag, rows.time[i], mark)
-        place = place_of(desk.state, tag, time, mark)
-        if place < 0:
-            judge_misplaced(desk, tag, place, (value, mark, number))
-            continue
-        insert(desk.state, tag, place)
-        desk.state.value[tag, place] = value if np.isfinite(value) else np.nan
-        desk.state.time[tag, place] = time
-        desk.state.number[tag, place] = number
-        desk.state.mark[tag, place] = mark
+        tag = rows.tag[i]
+        if not is_closing:
+            take_one(desk, rows, i, first_number + i)
         wait = HALF + REORDER if desk.limits.kind[tag] == GAUGE else REORDER
-        if desk.state.tally[tag, USED] - desk.state.tally[tag, JUDGED] > wait:
+        if is_closing or state.tally[tag, USED] - state.tally[tag, JUDGED] > wait:
             judge_next(desk, tag)
+
+
+@pasted
+def take_one(desk: Desk, rows: Rows, i: int, number: int) -> None:
+    """Put a reading in its place among those of its tag."""
+    tag, value, mark, state = rows.tag[i], rows.value[i], rows.mark[i], desk.state
+    if not mark & TEXT:
+        mark |= mark_value(desk.limits, tag, value)
+    value = in_unit(desk.limits, tag, value)
+    time = time_of(state, tag, rows.time[i], mark)
+    place = place_of(state, tag, time, mark)
+    if place < 0:
+        judge_misplaced(desk, tag, place, (value, mark, number))
+    else:
+        insert(state, tag, place)
+        state.value[tag, place] = value if np.isfinite(value) else np.nan
+        state.time[tag, place] = time
+        state.number[tag, place] = number
+        state.mark[tag, place] = mark
 
 
 @pasted
@@ -185,7 +199,7 @@ def judge_misplaced(desk: Desk, tag: int, place: int, reading: tuple[float, int,
     write(desk, number, bad, LATE_BIT, np.nan if mark & UNTRUSTED else value)
 
 
-@rule
+@pasted
 def judge_next(desk: Desk, tag: int) -> None:
     """Judge the oldest reading that has no verdict, with the neighbours it has by now.
 
@@ -331,12 +345,10 @@ def write(desk: Desk, number: int, bad: int, doubts: int, clean: float) -> None:
             desk.scratch[SEEN, k] = np.nan
 
 
-@pasted
-def close_all(desk: Desk, tags: Ints, depth: Ints) -> None:
+def close(desk: Desk, tags: Ints, depth: Ints) -> None:
     """Judge the oldest `depth` waiting readings of each tag with the neighbours they have."""
-    for i in range(len(tags)):
-        for _ in range(depth[i]):
-            judge_next(desk, tags[i])
+    none = Rows(np.repeat(tags, depth), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
+    take(desk, none, CLOSING)
 
 
 def _take_entry(version: str) -> Callable[[Desk, Rows, int], None]:
@@ -348,14 +360,4 @@ def _take_entry(version: str) -> Callable[[Desk, Rows, int], None]:
     return take
 
 
-def _close_entry(version: str) -> Callable[[Desk, Ints, Ints], None]:
-    @entry
-    def close(desk: Desk, tags: Ints, depth: Ints) -> None:
-        if version:
-            close_all(desk, tags, depth)
-
-    return close
-
-
 take = _take_entry(fingerprint(take_all))
-close = _close_entry(fingerprint(close_all))
