@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
-session_limit_s=600 # .ci/run, with set-up, stays under 15 minutes
+session_limit_s=700 # .ci/run, with set-up, stays under 15 minutes
 mkdir -p "${TMPDIR:-/tmp}"
 
 failed=
