@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import DataError
 
-LENGTH_BYTES: Final = 8  # of the length that precedes the first of two tables
+LENGTH_BYTES: Final = 8  # of the length that precedes each table
 
 
 def integers(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.int64]:
@@ -31,30 +31,31 @@ def nullable(values: npt.NDArray[np.float64]) -> pa.Array[Any]:
     return pa.array(values, pa.float64(), mask=np.isnan(values))
 
 
-def to_bytes(first: pa.Table, second: pa.Table) -> bytes:
-    """Write two tables, exactly."""
-    head = _stream(first)
-    return len(head).to_bytes(LENGTH_BYTES, "little") + head + _stream(second)
+def to_bytes(*tables: pa.Table) -> bytes:
+    """Write tables one after the other, exactly."""
+    streams = [_stream(table) for table in tables]
+    return b"".join(len(one).to_bytes(LENGTH_BYTES, "little") + one for one in streams)
 
 
-def from_bytes(memory: bytes) -> tuple[pa.Table, pa.Table]:
+def from_bytes(memory: bytes) -> list[pa.Table]:
     """Read what `to_bytes` wrote; DataError where it is damaged.
 
     >>> one, two = pa.table({"a": [1]}), pa.table({"b": ["x", None]})
-    >>> from_bytes(to_bytes(one, two)) == (one, two)
+    >>> from_bytes(to_bytes(one, two)) == [one, two]
     True
     """
-    cut = LENGTH_BYTES + int.from_bytes(memory[:LENGTH_BYTES], "little")
+    tables, at = list[pa.Table](), 0
     try:
-        return (
-            pa.ipc.open_stream(memory[LENGTH_BYTES:cut]).read_all(),
-            pa.ipc.open_stream(memory[cut:]).read_all(),
-        )
+        while at < len(memory):
+            first = at + LENGTH_BYTES
+            at = first + int.from_bytes(memory[at:first], "little")
+            tables.append(pa.ipc.open_stream(memory[first:at]).read_all())
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the judge's memory cannot be read ({error}): restore the store from a backup, "
             "or judge again from the start"
         ) from error
+    return tables
 
 
 def _numpy(column: pa.ChunkedArray[Any], fill: float) -> npt.NDArray[Any]:

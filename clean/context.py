@@ -119,7 +119,7 @@ def is_off(state: State, machines: Machines, tag: int, slot: int) -> bool:
     The state and the reading are sampled at different moments: one of them may show a stop up to
     one interval before the other.
     """
-    if machines.asked[tag, 0] == NOBODY:
+    if not asks(machines, tag):
         return False
     found = False
     for k in range(max(slot - 1, 0), min(slot + 2, state.tally[tag, USED])):
@@ -134,7 +134,7 @@ def is_explained(state: State, machines: Machines, tag: int, slot: int) -> bool:
     A power that falls to its rest value in the one reading at which the machine stands is no
     spike: there is nothing in the same state that it could be compared with.
     """
-    if machines.asked[tag, 0] == NOBODY:
+    if not asks(machines, tag):
         return False
     used = state.tally[tag, USED]
     for about in range(max(slot - 1, 0), min(slot + 2, used)):
@@ -149,6 +149,12 @@ def is_explained(state: State, machines: Machines, tag: int, slot: int) -> bool:
         if not np.isnan(held) and alike < others:
             return True
     return False
+
+
+@rule
+def asks(machines: Machines, tag: int) -> bool:
+    """Tell whether there is a state to ask for."""
+    return bool(machines.asked[tag, 0] != NOBODY or machines.asked[tag, 1] != NOBODY)
 
 
 @rule

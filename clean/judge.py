@@ -44,15 +44,18 @@ class Judge:
     def restore(cls, memory: bytes, rules: Callable[[str], TagRule], settings: Settings) -> Judge:
         """Go on where `memory()` was taken; DataError if another version took it."""
         judge = cls(rules, settings)
-        known, held = from_bytes(memory)
+        known, held, machines = from_bytes(memory)
         judge._roster = Roster(rules, *from_table(known))
+        judge._roster.recall(machines)
         judge._held = Held(held)
         return judge
 
     def memory(self) -> bytes:
         """Everything the judge knows, the waiting readings included."""
-        held = self._held.compact(self._roster.state)
-        return to_bytes(to_table(self._roster.state, self._roster.tags), held)
+        roster = self._roster
+        held = self._held.compact(roster.state)
+        machines = roster.context.to_table(roster.tags)
+        return to_bytes(to_table(roster.state, roster.tags), held, machines)
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""
