@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from clean.compiled import entry, fingerprint, pasted, rule
 from clean.context import NOBODY, Machines, is_explained, remember
+from clean.doubts import doubts_of
 from clean.limits import Limits, in_unit, mark_value
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of, time_of
 from clean.repair import repaired
@@ -226,6 +227,7 @@ def judge_next(desk: Desk, tag: int) -> None:
     count_types(state, tag, mark)
     state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
     doubts |= SPIKE_BIT if spike == SUSPECT else 0
+    doubts |= doubts_of(desk, tag, slot, spike)
     write(desk, state.number[tag, slot], bad, doubts, clean)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:

@@ -51,6 +51,23 @@ CODE_VALUE: Final = 0
 CODE_VISITS: Final = 1  # how often it came
 CODES: Final = 2
 
+# Columns of `doubt`: what the rules that say UNCERTAIN have learned.
+REPEATS: Final = 0  # share of readings that repeat the one before
+STUCK: Final = 1  # how often the newest value has been repeated by now
+CHANGE_US: Final = 2  # usual time from a reading to another value, us
+REST_VALUE: Final = 3  # the value that may turn out to be where the tag rests
+REST_VISITS: Final = 4  # how often it was held for long
+ROUGH_USUAL: Final = 5  # mean of the roughness of a reading
+ROUGH_TAIL: Final = 6  # its .97 quantile
+DULL_TAIL: Final = 7  # its .03 quantile
+DULL: Final = 8  # how many windows in a row were duller than the tag ever is
+APART_USUAL: Final = 9  # difference from the neighbours
+APART_SPREAD: Final = 10  # how far from it the difference usually is
+LEARNED_A: Final = 11
+LEARNED_B: Final = 12
+LEARNED_C: Final = 13
+DOUBTS: Final = 14
+
 # Codes of contracts.tags.Kind in the kernel.
 GAUGE: Final = 0
 COUNTER: Final = 1
@@ -58,7 +75,7 @@ STATE: Final = 2
 WAVEFORM: Final = 3
 INVENTORY: Final = 4
 
-VERSION: Final = b"2"
+VERSION: Final = b"3"
 
 
 class State(NamedTuple):
@@ -71,6 +88,7 @@ class State(NamedTuple):
     trait: npt.NDArray[np.float64]  # (tags, TRAITS)
     tally: npt.NDArray[np.int16]  # (tags, COUNTS)
     code: npt.NDArray[np.float32]  # (tags, CODES)
+    doubt: npt.NDArray[np.float32]  # (tags, DOUBTS)
 
 
 def new_state(capacity: int) -> State:
@@ -90,6 +108,7 @@ def new_state(capacity: int) -> State:
         trait=trait,
         tally=np.zeros((capacity, COUNTS), np.int16),
         code=np.zeros((capacity, CODES), np.float32),
+        doubt=np.zeros((capacity, DOUBTS), np.float32),
     )
 
 
