@@ -241,7 +241,7 @@ def judge_spikes(desk: Desk, tag: int, slot: int) -> int:
     spike = judge_by_neighbours(state, tag, slot, desk.scratch)
     if spike != SOUND and is_explained(state, desk.machines, tag, slot):
         spike, state.tally[tag, RUN] = SOUND, 0
-    if spike == FOUND and desk.limits.length[tag] == 0:
+    if spike == FOUND and desk.limits.codes.length[tag] == 0:
         learn_code(state, tag, slot)
     return spike
 

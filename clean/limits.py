@@ -50,15 +50,22 @@ FAR_SCALES: Final = 20.0
 HISTORY_MIN: Final = 8  # readings, about half a window: before, nothing is called far
 
 
+class Lists(NamedTuple):
+    """A list of numbers for each tag, laid out one after the other."""
+
+    first: npt.NDArray[np.int32]  # where the tag's own begins
+    length: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.float64]
+
+
 class Limits(NamedTuple):
     """The rules of the tags as arrays, one row per tag."""
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     kind: npt.NDArray[np.int8]
-    first: npt.NDArray[np.int32]  # where the codes of the tag begin in `codes`
-    length: npt.NDArray[np.int32]
-    codes: npt.NDArray[np.float64]
+    codes: Lists  # sentinels
+    rests: Lists
     factor: npt.NDArray[np.float64]  # a reading times this, plus `offset`, is in the unit
     offset: npt.NDArray[np.float64]
     smooth: npt.NDArray[np.bool_]  # whether good readings are smoothed
@@ -66,39 +73,57 @@ class Limits(NamedTuple):
 
 def limits_of(rules: Sequence[TagRule]) -> Limits:
     """Lay out rules for the kernel."""
-    lengths = np.array([len(one.sentinels) for one in rules], np.int32)
     return Limits(
         low=np.array([-np.inf if one.low is None else one.low for one in rules], np.float64),
         high=np.array([np.inf if one.high is None else one.high for one in rules], np.float64),
         kind=np.array([KIND_CODES[one.kind] for one in rules], np.int8),
-        first=(np.cumsum(lengths) - lengths).astype(np.int32),
-        length=lengths,
-        codes=np.array([code for one in rules for code in one.sentinels], np.float64),
+        codes=lists_of([one.sentinels for one in rules]),
+        rests=lists_of([one.rest for one in rules]),
         factor=np.array([one.factor for one in rules], np.float64),
         offset=np.array([one.offset for one in rules], np.float64),
         smooth=np.array([one.is_smoothed for one in rules], np.bool_),
     )
 
 
+def lists_of(lists: Sequence[Sequence[float]]) -> Lists:
+    """Lay out one list of numbers for each tag."""
+    lengths = np.array([len(one) for one in lists], np.int32)
+    numbers = np.array([number for one in lists for number in one], np.float64)
+    return Lists((np.cumsum(lengths) - lengths).astype(np.int32), lengths, numbers)
+
+
 def joined(limits: Limits, others: Limits) -> Limits:
     """Put the rules of more tags after those there are.
 
     >>> both = joined(limits_of([TagRule(sentinels=(85.0, 0.0))]), limits_of([TagRule(high=9.0)]))
-    >>> both.first.tolist(), both.length.tolist(), both.high.tolist()
+    >>> both.codes.first.tolist(), both.codes.length.tolist(), both.high.tolist()
     ([0, 2], [2, 0], [inf, 9.0])
     """
-    moved = others._replace(first=others.first + np.int32(len(limits.codes)))
+    pairs = zip(limits, others, strict=True)
     return Limits(
-        low=np.concatenate([limits.low, moved.low]),
-        high=np.concatenate([limits.high, moved.high]),
-        kind=np.concatenate([limits.kind, moved.kind]),
-        first=np.concatenate([limits.first, moved.first]),
-        length=np.concatenate([limits.length, moved.length]),
-        codes=np.concatenate([limits.codes, moved.codes]),
-        factor=np.concatenate([limits.factor, moved.factor]),
-        offset=np.concatenate([limits.offset, moved.offset]),
-        smooth=np.concatenate([limits.smooth, moved.smooth]),
+        *(
+            _joined_lists(*pair) if isinstance(pair[0], Lists) else np.concatenate(pair)
+            for pair in pairs
+        )
     )
+
+
+def _joined_lists(lists: Lists, others: Lists) -> Lists:
+    moved = others._replace(first=others.first + np.int32(len(lists.numbers)))
+    return Lists(*(np.concatenate(pair) for pair in zip(lists, moved, strict=True)))
+
+
+@rule
+def is_listed(lists: Lists, tag: int, value: float) -> bool:
+    """Tell whether the list of a tag has a number.
+
+    >>> is_listed(lists_of([(), (4.0, 20.0)]), 1, 20.0)
+    True
+    """
+    first, found = lists.first[tag], False
+    for k in range(first, first + lists.length[tag]):
+        found |= value == lists.numbers[k]
+    return found
 
 
 @rule
@@ -130,15 +155,11 @@ def mark_value(limits: Limits, tag: int, value: float) -> int:
     mark = 0
     if converted < limits.low[tag] or converted > limits.high[tag]:
         mark |= OUTSIDE
-    if limits.length[tag] == 0:
+    if limits.codes.length[tag] == 0:
         for code in CUSTOMARY:
             if value == code:
                 mark |= CANDIDATE
-    first = limits.first[tag]
-    for k in range(first, first + limits.length[tag]):
-        if value == limits.codes[k]:
-            mark |= CODE
-    return mark
+    return mark | CODE if is_listed(limits.codes, tag, value) else mark
 
 
 @rule

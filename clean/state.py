@@ -52,7 +52,7 @@ CODE_VISITS: Final = 1  # how often it came
 CODES: Final = 2
 
 # Columns of `doubt`: what the rules that say UNCERTAIN have learned.
-REPEATS: Final = 0  # share of readings that repeat the one before
+CHANGES: Final = 0  # share of readings that differ from the one before
 STUCK: Final = 1  # how often the newest value has been repeated by now
 CHANGE_US: Final = 2  # usual time from a reading to another value, us
 REST_VALUE: Final = 3  # the value that may turn out to be where the tag rests
