@@ -18,11 +18,11 @@ SAW_RUN: Final = 5  # how far a run of up to four lies outside of what is around
 SAW_RUN_LIMIT: Final = 6
 SAW_EDGE: Final = 7  # distance from the median of a lopsided window, at a gap or an end
 SAW_EDGE_LIMIT: Final = 8
-SAW_FLAT: Final = 9  # readings in a row of one value
+SAW_FLAT: Final = 9  # repeats of one value in a row
 SAW_FLAT_LIMIT: Final = 10
-SAW_ROUGH: Final = 11  # roughness, and the most there may be
+SAW_ROUGH: Final = 11  # how many places of the window are rough
 SAW_ROUGH_LIMIT: Final = 12
-SAW_DULL: Final = 13  # roughness, and the least there may be
+SAW_DULL: Final = 13  # how many windows in a row are dull
 SAW_DULL_LIMIT: Final = 14
 SAW_RATE: Final = 15  # change a second
 SAW_RATE_LIMIT: Final = 16
@@ -38,7 +38,6 @@ class Look(NamedTuple):
     quantity: int
     limit: int
     words: str  # with {quantity} and {limit}
-    is_low: bool = False  # what is below the limit is flagged, not what is above
 
 
 LOOKS: Final = (
@@ -61,15 +60,15 @@ LOOKS: Final = (
     ),
     Look(
         Reason.FLATLINE, "run", SAW_FLAT, SAW_FLAT_LIMIT,
-        "{quantity} readings in a row of one value (limit {limit})",
+        "the value is repeated {quantity} times in a row (limit {limit})",
     ),
     Look(
         Reason.NOISE, "roughness", SAW_ROUGH, SAW_ROUGH_LIMIT,
-        "roughness {quantity} (limit {limit})",
+        "{quantity} of the readings around it are rougher than the tag is (limit {limit})",
     ),
     Look(
-        Reason.ATTENUATED, "liveliness", SAW_DULL, SAW_DULL_LIMIT,
-        "roughness {quantity} (limit {limit}, below)", is_low=True,
+        Reason.ATTENUATED, "dullness", SAW_DULL, SAW_DULL_LIMIT,
+        "{quantity} windows in a row are duller than the tag is (limit {limit})",
     ),
     Look(
         Reason.RATE, "rate", SAW_RATE, SAW_RATE_LIMIT,
@@ -82,13 +81,12 @@ LOOKS: Final = (
 )  # fmt: skip
 
 
-def share_of_limit(look: Look, quantity: float, limit: float) -> float:
+def share_of_limit(quantity: float, limit: float) -> float:
     """Say how far a quantity is on its way to the limit: from 1 on it is flagged.
 
-    >>> share_of_limit(LOOKS[0], 3.0, 6.0), share_of_limit(LOOKS[6], 3.0, 6.0)
-    (0.5, 2.0)
+    >>> share_of_limit(3.0, 6.0)
+    0.5
     """
-    over, under = (limit, quantity) if look.is_low else (quantity, limit)
-    if over == under:
+    if quantity == limit:
         return 1.0
-    return over / under if under else float("inf")
+    return quantity / limit if limit else float("inf")

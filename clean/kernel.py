@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clean.compiled import entry, fingerprint, pasted, rule
 from clean.context import NOBODY, Machines, is_explained, remember
-from clean.doubts import doubts_of
+from clean.doubts import gauge_doubts_of
 from clean.limits import Limits, in_unit, mark_value
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of, time_of
 from clean.repair import repaired
@@ -215,7 +215,9 @@ def judge_next(desk: Desk, tag: int) -> None:
     clean = np.nan if mark & UNTRUSTED else value
     if is_gauge(desk, tag) and not mark & TEXT:
         if not mark & UNTRUSTED:
-            spike = judge_spikes(desk, tag, slot)
+            sides = gather(state, tag, slot, UNTRUSTED, desk.scratch)
+            doubts |= gauge_doubts_of(desk, tag, slot, sides)
+            spike = judge_spikes(desk, tag, slot, sides)
         clean = replaced(desk, tag, slot, spike)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
@@ -227,7 +229,6 @@ def judge_next(desk: Desk, tag: int) -> None:
     count_types(state, tag, mark)
     state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
     doubts |= SPIKE_BIT if spike == SUSPECT else 0
-    doubts |= doubts_of(desk, tag, slot, spike)
     write(desk, state.number[tag, slot], bad, doubts, clean)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:
@@ -235,10 +236,10 @@ def judge_next(desk: Desk, tag: int) -> None:
 
 
 @pasted
-def judge_spikes(desk: Desk, tag: int, slot: int) -> int:
+def judge_spikes(desk: Desk, tag: int, slot: int, sides: tuple[int, int]) -> int:
     """Apply the spike rule where the machine's state does not explain what it finds."""
     state = desk.state
-    spike = judge_by_neighbours(state, tag, slot, desk.scratch)
+    spike = judge_by_neighbours(state, tag, slot, sides, desk.scratch)
     if spike != SOUND and is_explained(state, desk.machines, tag, slot):
         spike, state.tally[tag, RUN] = SOUND, 0
     if spike == FOUND and desk.limits.codes.length[tag] == 0:
@@ -261,15 +262,16 @@ def replaced(desk: Desk, tag: int, slot: int, spike: int) -> float:
 
 
 @pasted
-def judge_by_neighbours(state: State, tag: int, slot: int, scratch: Floats) -> int:
+def judge_by_neighbours(
+    state: State, tag: int, slot: int, sides: tuple[int, int], scratch: Floats
+) -> int:
     """Apply the spike rule, and at an edge also its lopsided form.
 
     The centred windows take spikes that have been found: medians stand them, and a true step that
     was mistaken for one cannot lock itself out. At the edge, where they soon are the majority,
     they are left out.
     """
-    sides, spike = gather(state, tag, slot, UNTRUSTED, scratch), SOUND
-    side, run = min(sides[0], sides[1]), state.tally[tag, RUN]
+    side, run, spike = min(sides[0], sides[1]), state.tally[tag, RUN], SOUND
     state.tally[tag, RUN] = max(run - 1, 0)
     if side >= SIDE_MIN:
         spike = judge_spike(state, tag, state.value[tag, slot], sides, scratch)

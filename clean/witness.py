@@ -65,7 +65,7 @@ def looks_of(seen: Floats) -> dict[Look, tuple[float, float]]:
     """Give quantity and limit of all that was looked at, the nearest to its limit first."""
     pairs = {look: (float(seen[look.quantity]), float(seen[look.limit])) for look in LOOKS}
     found = {look: pair for look, pair in pairs.items() if not np.isnan(pair).any()}
-    return dict(sorted(found.items(), key=lambda item: -share_of_limit(item[0], *item[1])))
+    return dict(sorted(found.items(), key=lambda item: -share_of_limit(*item[1])))
 
 
 def _heard(roster: Roster, own: Rows, wanted: frozenset[int]) -> Hearing:
@@ -111,11 +111,11 @@ def _note(
         passed = np.where(verdicts.reasons & look.reason, np.nan, seen[:, look.quantity])
         limit = seen[:, look.limit]
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = limit / passed if look.is_low else passed / limit
+            share = passed / limit
         share = np.where(np.isfinite(share), share, -1.0)
         if len(share) and share.max() >= 0.0:
             most = int(share.argmax())
             found = Glance(int(places[most]), float(passed[most]), float(limit[most]))
             known = hearing.closest.get(look)
-            if known is None or share[most] > share_of_limit(look, known.quantity, known.limit):
+            if known is None or share[most] > share_of_limit(known.quantity, known.limit):
                 hearing.closest[look] = found

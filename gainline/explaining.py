@@ -210,7 +210,7 @@ def _sentence(bit: Reason, hearing: Hearing, rule: TagRule, place: int) -> str:
         end, word = (rule.low, "below") if is_low else (rule.high, "above")
         return f"{word} {end:.6g}, where its range ends"
     for look, (quantity, limit) in looks_of(hearing.seen[place]).items():
-        if look.reason is bit and share_of_limit(look, quantity, limit) >= 1.0:
+        if look.reason is bit and share_of_limit(quantity, limit) >= 1.0:
             return look.words.format(quantity=f"{quantity:.4g}", limit=f"{limit:.4g}")
     return PLAIN.get(bit, f"by the rule {bit.name}".lower())
 
@@ -269,7 +269,7 @@ def _per_rule(hearing: Hearing) -> Iterator[tuple[str, int, dict[str, Any] | Non
         closest = None
         if own:
             look, glance = max(
-                own, key=lambda each: share_of_limit(each[0], each[1].quantity, each[1].limit)
+                own, key=lambda each: share_of_limit(each[1].quantity, each[1].limit)
             )
             quantity, limit = f"{glance.quantity:.4g}", f"{glance.limit:.4g}"
             closest = {

@@ -64,7 +64,7 @@ def test_a_spike_is_beyond_a_limit_and_what_passed_is_not() -> None:
     values = noisy()
     heard = hear(table(values, ["a"]), lambda _: TagRule(), "a", frozenset(range(len(values))))
     for place, seen in heard.seen.items():
-        shares = [share_of_limit(look, *pair) for look, pair in looks_of(seen).items()]
+        shares = [share_of_limit(*pair) for pair in looks_of(seen).values()]
         if heard.quality[place] == Quality.GOOD:
             assert all(share <= 1.0 for share in shares)
     assert heard.reasons[100] == Reason.SPIKE
@@ -86,11 +86,11 @@ def test_the_closest_that_passed_is_the_nearest_to_its_limit() -> None:
     heard = hear(table(noisy(), ["a"]), lambda _: TagRule(), "a", frozenset(range(600)))
     for look, glance in heard.closest.items():
         shares = [
-            share_of_limit(look, *looks_of(seen)[look])
+            share_of_limit(*looks_of(seen)[look])
             for place, seen in heard.seen.items()
             if look in looks_of(seen) and not heard.reasons[place] & look.reason
         ]
-        assert share_of_limit(look, glance.quantity, glance.limit) == max(shares)
+        assert share_of_limit(glance.quantity, glance.limit) == max(shares)
 
 
 def test_the_state_of_the_machine_is_heard_too() -> None:

@@ -129,7 +129,7 @@ def test_a_rest_never_becomes_a_sentinel(judged: Judge, rest: float) -> None:
         readings[place] = {"value": rest}
     rows = judged(readings)
     assert not any(row["reasons"] & Reason.SENTINEL for row in rows)
-    assert {row["quality"] for row in rows[520:560]} == {Quality.GOOD}
+    assert Quality.BAD not in {row["quality"] for row in rows[520:560]}
 
 
 def test_zero_never_becomes_a_sentinel(judged: Judge) -> None:

@@ -1,0 +1,93 @@
+"""Roughness: how far readings lie off the straight line between their neighbours.
+
+The second difference takes away level and slope, so a step or a ramp is not rough, and a spike
+is in three places only. What a majority of a window shows, neither can feign.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from clean.compiled import rule
+from clean.state import DULL_TAIL, RESOLUTION, ROUGH_TAIL, ROUGH_USUAL
+from clean.window import AFTER, BEFORE, WARM_UP, Floats
+
+PLACES_MIN: Final = 7  # half of the 13 places of a whole window
+HISTORY_MIN: Final = 64  # readings: of the .97 quantile two are then known to be over it
+
+LEARN_RATE: Final = 0.002  # a memory of 500 readings: a usual fault of 50 is a tenth of it
+TAIL_RATE: Final = 0.01  # 50 readings move the tail by half at most
+TAIL_QUANTILE: Final = 0.97  # a lively regime that is there 3 % of the time is usual
+FAULT_SHARE: Final = 0.25  # what is doubted teaches less, but it does: it may be the new way
+WINSOR: Final = 3.0
+MEAN_MIN: Final = 4  # readings: before, there is no mean to winsorise by
+DULL_FLOOR: Final = 1e-3  # of the mean: how small a quantile may be and grow again
+
+
+@rule
+def residual(scratch: Floats, value: float) -> float:
+    """Distance of a value from the straight line between its neighbours.
+
+    >>> scratch = np.zeros((8, 32))
+    >>> scratch[BEFORE, 0], scratch[AFTER, 0] = 1.0, 3.0
+    >>> residual(scratch, 7.0)
+    5.0
+    """
+    return abs(value - 0.5 * (scratch[BEFORE, 0] + scratch[AFTER, 0]))
+
+
+@rule
+def count_over(
+    scratch: Floats, value: float, sides: tuple[int, int], limit: float
+) -> tuple[int, int]:
+    """Count the places of a window with a residual over the limit, and all its places.
+
+    >>> scratch = np.zeros((8, 32))
+    >>> scratch[BEFORE, :3], scratch[AFTER, :3] = (0.0, 9.0, 0.0), (0.0, 0.0, 0.0)
+    >>> count_over(scratch, 0.0, (3, 3), 4.0)
+    (2, 5)
+    """
+    over = 1 if residual(scratch, value) > limit else 0
+    for side in (BEFORE, AFTER):
+        line, last = scratch[side], sides[0] if side == BEFORE else sides[1]
+        newer = value
+        for k in range(last - 1):
+            over += 1 if abs(line[k] - 0.5 * (newer + line[k + 1])) > limit else 0
+            newer = line[k]
+    return over, 1 + max(sides[0] - 1, 0) + max(sides[1] - 1, 0)
+
+
+@rule
+def learn_usual(trait: Floats, doubt: Floats, rough: float, history: int, share: float) -> None:
+    """Follow the winsorised mean of the residual, and its .03 quantile."""
+    usual, low = doubt[ROUGH_USUAL], doubt[DULL_TAIL]
+    floor = floor_of(trait, usual)
+    limit = WINSOR * floor if history >= MEAN_MIN else np.inf
+    rate = share * max(LEARN_RATE, 1.0 / (history + 1.0))
+    doubt[ROUGH_USUAL] = usual + rate * (min(rough, limit) - usual)
+    if history < WARM_UP:
+        doubt[DULL_TAIL] = rough if history == 0 else min(low, rough)
+    elif rough < low:
+        doubt[DULL_TAIL] = low - share * TAIL_RATE * TAIL_QUANTILE * low
+    else:
+        least = max(low, DULL_FLOOR * floor)
+        doubt[DULL_TAIL] = low + share * TAIL_RATE * (1.0 - TAIL_QUANTILE) * least
+
+
+@rule
+def learn_tail(trait: Floats, doubt: Floats, is_over: bool, share: float) -> None:
+    """Follow the .97 quantile of a window's median residual; `is_over`: this one is over it."""
+    tail = doubt[ROUGH_TAIL]
+    if is_over:
+        floor = max(tail, floor_of(trait, doubt[ROUGH_USUAL]))
+        doubt[ROUGH_TAIL] = tail + share * TAIL_RATE * TAIL_QUANTILE * floor
+    else:
+        doubt[ROUGH_TAIL] = tail - share * TAIL_RATE * (1.0 - TAIL_QUANTILE) * tail
+
+
+@rule
+def floor_of(trait: Floats, usual: float) -> float:
+    """Of a coarse signal most residuals are 0: the least that counts is its resolution."""
+    return max(usual, trait[RESOLUTION]) if np.isfinite(trait[RESOLUTION]) else usual
