@@ -28,6 +28,10 @@ SAW_RATE: Final = 15  # change a second
 SAW_RATE_LIMIT: Final = 16
 SAW_APART: Final = 17  # difference from the neighbouring sensors
 SAW_APART_LIMIT: Final = 18
+SAW_FALL: Final = 19  # where a counter fell to
+SAW_FALL_LIMIT: Final = 20  # below which it began again
+SAW_BURST: Final = 21  # evidence that a state chatters
+SAW_BURST_LIMIT: Final = 22
 
 
 class Look(NamedTuple):
@@ -77,6 +81,14 @@ LOOKS: Final = (
     Look(
         Reason.NEIGHBOUR, "apart", SAW_APART, SAW_APART_LIMIT,
         "{quantity} from its neighbours (limit {limit})",
+    ),
+    Look(
+        Reason.COUNTER, "fall", SAW_FALL, SAW_FALL_LIMIT,
+        "it fell to {quantity}, and would have begun again below {limit}",
+    ),
+    Look(
+        Reason.STATE, "burst", SAW_BURST, SAW_BURST_LIMIT,
+        "so many changes to and fro that their likelihood is exp(-{quantity}) (limit {limit})",
     ),
 )  # fmt: skip
 

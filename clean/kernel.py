@@ -14,6 +14,7 @@ from clean.doubts import gauge_doubts_of
 from clean.limits import Limits, in_unit, mark_value
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of, time_of
 from clean.repair import repaired
+from clean.rules import doubts_of
 from clean.smoothing import smoothed
 from clean.spikes import (
     FOUND,
@@ -219,6 +220,7 @@ def judge_next(desk: Desk, tag: int) -> None:
             doubts |= gauge_doubts_of(desk, tag, slot, sides)
             spike = judge_spikes(desk, tag, slot, sides)
         clean = replaced(desk, tag, slot, spike)
+    doubts |= doubts_of(desk, tag, slot, spike)
     if not mark & UNTRUSTED and spike == SOUND:
         widen(state, tag, value, mark)
     if not mark & UNTRUSTED and desk.machines.place[tag] != NOBODY:

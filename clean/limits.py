@@ -69,6 +69,10 @@ class Limits(NamedTuple):
     factor: npt.NDArray[np.float64]  # a reading times this, plus `offset`, is in the unit
     offset: npt.NDArray[np.float64]
     smooth: npt.NDArray[np.bool_]  # whether good readings are smoothed
+    rate_max: npt.NDArray[np.float64]  # change a second; 0: not told
+    rollover: npt.NDArray[np.float64]  # 0: not told
+    states: Lists  # those there are; none: not told
+    is_told: npt.NDArray[np.bool_]  # whether a rule must look that looks only where it is told
 
 
 def limits_of(rules: Sequence[TagRule]) -> Limits:
@@ -82,6 +86,10 @@ def limits_of(rules: Sequence[TagRule]) -> Limits:
         factor=np.array([one.factor for one in rules], np.float64),
         offset=np.array([one.offset for one in rules], np.float64),
         smooth=np.array([one.is_smoothed for one in rules], np.bool_),
+        rate_max=np.array([one.rate_max or 0.0 for one in rules], np.float64),
+        rollover=np.array([one.rollover or 0.0 for one in rules], np.float64),
+        states=lists_of([one.states for one in rules]),
+        is_told=np.array([bool(one.rate_max or one.states) for one in rules], np.bool_),
     )
 
 

@@ -67,6 +67,15 @@ LEARNED_A: Final = 11
 LEARNED_B: Final = 12
 LEARNED_C: Final = 13
 DOUBTS: Final = 14
+# No rule looks at two kinds, so what is learned of other kinds has names of its own for the same.
+GROWTH: Final = 0  # counter: the .97 quantile of its growth between two readings
+GROWN: Final = 1  # how many changes were seen
+FALLS: Final = 2  # share of them that took something back
+WHOLE: Final = 0  # inventory: how much more often it was whole than not
+RETURNS: Final = 0  # state: share of readings that go back to the state before the last
+STATES_SEEN: Final = 1  # how many readings were seen
+HELD_BEFORE: Final = 2  # the state before the one that is held
+BURST: Final = 3  # evidence that it chatters
 
 # Codes of contracts.tags.Kind in the kernel.
 GAUGE: Final = 0
