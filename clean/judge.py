@@ -14,7 +14,7 @@ from clean.held import Held
 from clean.kernel import Rows, Verdicts
 from clean.roster import Roster, empty_roster
 from clean.settings import Settings
-from clean.state import REFUSED, SLOTS, TEXT, UNTIMED, from_table, pending, to_table
+from clean.state import REFUSED, SLOTS, TEXT, UNTIMED, pending
 from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, CleanBatch, RawBatch
 from contracts.quality import Quality, Reason
 from contracts.tags import TagRule
@@ -44,9 +44,8 @@ class Judge:
     def restore(cls, memory: bytes, rules: Callable[[str], TagRule], settings: Settings) -> Judge:
         """Go on where `memory()` was taken; DataError if another version took it."""
         judge = cls(rules, settings)
-        known, held, machines = from_bytes(memory)
-        judge._roster = Roster(rules, *from_table(known))
-        judge._roster.recall(machines)
+        held, *known = from_bytes(memory)
+        judge._roster = Roster.restore(known, rules)
         judge._held = Held(held)
         return judge
 
@@ -54,8 +53,7 @@ class Judge:
         """Everything the judge knows, the waiting readings included."""
         roster = self._roster
         held = self._held.compact(roster.state)
-        machines = roster.context.to_table(roster.tags)
-        return to_bytes(to_table(roster.state, roster.tags), held, machines)
+        return to_bytes(held, *roster.tables())
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clean.company import Company, enter
 from clean.compiled import entry, fingerprint, pasted, rule
 from clean.context import NOBODY, Machines, is_explained, remember
 from clean.doubts import gauge_doubts_of
@@ -126,6 +127,7 @@ class Desk(NamedTuple):
 
     state: State
     machines: Machines
+    company: Company
     limits: Limits
     verdicts: Verdicts
     fallen: npt.NDArray[np.int64]  # (1,): how many verdicts there are
@@ -134,7 +136,7 @@ class Desk(NamedTuple):
 
 
 def new_desk(
-    state: State, machines: Machines, limits: Limits, size: int, explained: int = 0
+    state: State, others: tuple[Machines, Company], limits: Limits, size: int, explained: int = 0
 ) -> Desk:
     """Lay out a desk with room for `size` verdicts, and for what explains the first `explained`."""
     verdicts = Verdicts(
@@ -144,7 +146,7 @@ def new_desk(
         np.empty(size, np.float64),
     )
     scratch, seen = np.full((ROWS, WIDTH), np.nan), np.full((explained, WIDTH), np.nan)
-    return Desk(state, machines, limits, verdicts, np.zeros(1, np.int64), scratch, seen)
+    return Desk(state, *others, limits, verdicts, np.zeros(1, np.int64), scratch, seen)
 
 
 @pasted
@@ -182,6 +184,8 @@ def take_one(desk: Desk, rows: Rows, i: int, number: int) -> None:
         state.time[tag, place] = time
         state.number[tag, place] = number
         state.mark[tag, place] = mark
+        if desk.company.place[tag] != NOBODY and not mark & (UNTRUSTED | CANDIDATE):
+            enter(desk.company, tag, time, value)
 
 
 @pasted

@@ -89,7 +89,9 @@ def limits_of(rules: Sequence[TagRule]) -> Limits:
         rate_max=np.array([one.rate_max or 0.0 for one in rules], np.float64),
         rollover=np.array([one.rollover or 0.0 for one in rules], np.float64),
         states=lists_of([one.states for one in rules]),
-        is_told=np.array([bool(one.rate_max or one.states) for one in rules], np.bool_),
+        is_told=np.array(
+            [bool(one.rate_max or one.states or one.neighbours) for one in rules], np.bool_
+        ),
     )
 
 

@@ -9,10 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from clean.context import Context
+from clean.company import Circle, Company
+from clean.context import Context, Machines
 from clean.kernel import Desk, Rows, Verdicts, close, new_desk, take
 from clean.limits import joined, limits_of
-from clean.state import JUDGED, SLOTS, State, grown, new_state, pending
+from clean.state import (
+    JUDGED,
+    SLOTS,
+    State,
+    from_table,
+    grown,
+    new_state,
+    pending,
+    to_table,
+)
 from clean.window import Floats
 from contracts.tags import TagRule
 
@@ -28,17 +38,33 @@ class Roster:
         self.state = state
         told = [rules(tag) for tag in tags]
         self._limits = limits_of(told)
-        self.context = Context()
-        self.context.admit(self._rows, tags, told)
+        self.context, self.circle = Context(), Circle()
+        self._introduce(tags, told)
 
     @property
     def tags(self) -> list[str]:
         """The tags in the order of their rows."""
         return list(self._rows)
 
-    def recall(self, machines: pa.Table) -> None:
-        """Take back the histories of machines, as `context` wrote them."""
-        self.context.recall(machines, self._rows)
+    def tables(self) -> list[pa.Table]:
+        """Write all that is known, bit by bit, each array by the names of the tags."""
+        kinds = pa.array(self._limits.kind)
+        own = to_table(self.state, self.tags).append_column("kind", kinds)
+        return [own, self.context.to_table(self.tags), self.circle.to_table(self.tags)]
+
+    @classmethod
+    def restore(cls, tables: list[pa.Table], rules: Callable[[str], TagRule]) -> Roster:
+        """Take back what `tables` wrote; DataError where another version did.
+
+        What was learned of a tag as of another kind than it is now is forgotten.
+        """
+        roster = cls(rules, *from_table(tables[0]))
+        own, machines, neighbours = tables
+        roster.context.recall(machines, roster._rows)
+        roster.circle.recall(neighbours, roster._rows)
+        changed = np.flatnonzero(own["kind"].to_numpy() != roster._limits.kind)
+        roster.state.doubt[changed], roster.circle.company.compared[changed] = 0.0, 0
+        return roster
 
     def rows_of(self, tags: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
         """Find the row of each tag; a tag that is new gets the next one."""
@@ -55,7 +81,7 @@ class Roster:
 
         `seen`, of shape (numbers, WIDTH), gets what the rules saw of those with such a number.
         """
-        desk = new_desk(self.state, self.context.machines, self._limits, len(rows.tag))
+        desk = new_desk(self.state, self._others(), self._limits, len(rows.tag))
         take(desk if seen is None else desk._replace(seen=seen), rows, first_number)
         return fallen(desk)
 
@@ -67,7 +93,7 @@ class Roster:
         last = np.where(waiting, np.arange(SLOTS), -1).max(axis=1, initial=-1)
         depth = np.maximum(last + 1 - self.state.tally[:, JUDGED], 0).astype(np.int32)
         tags = np.flatnonzero(depth).astype(np.int32)
-        desk = new_desk(self.state, self.context.machines, self._limits, int(depth.sum()))
+        desk = new_desk(self.state, self._others(), self._limits, int(depth.sum()))
         close(desk if seen is None else desk._replace(seen=seen), tags, depth[tags])
         return fallen(desk)
 
@@ -79,7 +105,14 @@ class Roster:
             self.state = grown(self.state, capacity)
         told = [self._rules(tag) for tag in tags]
         self._limits = joined(self._limits, limits_of(told))
+        self._introduce(tags, told)
+
+    def _others(self) -> tuple[Machines, Company]:
+        return self.context.machines, self.circle.company
+
+    def _introduce(self, tags: list[str], told: list[TagRule]) -> None:
         self.context.admit(self._rows, tags, told)
+        self.circle.admit(self._rows, tags, told)
 
 
 def empty_roster(rules: Callable[[str], TagRule]) -> Roster:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from clean.compiled import pasted
 from clean.counters import ran_backwards
 from clean.inventories import is_no_count
+from clean.neighbours import stands_apart
 from clean.rates import is_settling, is_too_fast
 from clean.spikes import FOUND
 from clean.state import COUNTER, GAUGE, INVENTORY, STATE, UNTRUSTED, WAVEFORM
@@ -20,6 +21,7 @@ RATE_BIT: Final = int(Reason.RATE)
 COUNTER_BIT: Final = int(Reason.COUNTER)
 INVENTORY_BIT: Final = int(Reason.INVENTORY)
 STATE_BIT: Final = int(Reason.STATE)
+NEIGHBOUR_BIT: Final = int(Reason.NEIGHBOUR)
 
 
 @pasted
@@ -48,4 +50,6 @@ def doubts_of(desk: Desk, tag: int, slot: int, spike: int) -> int:
         is_fast = is_too_fast(state, limits, tag, slot, scratch)
         if is_fast and not is_settling(state, desk.machines, tag, slot, last):
             doubts |= RATE_BIT
+    if kind == GAUGE and desk.company.length[tag] > 0:
+        doubts |= NEIGHBOUR_BIT if stands_apart(state, desk.company, tag, slot, scratch) else 0
     return doubts

@@ -51,15 +51,18 @@ def judge_batches(batches: Batches, count: int, rules: Callable[[str], TagRule])
     """Judge `count` readings in order of arrival, with the columns tag, source_time and value.
 
     Reads the batches at least twice. The tags that tell a state others ask for are judged first,
-    so that it does not matter how the tags are interleaved, unless one that tells a state asks for
-    another's. A reading without a time is where it stands in the order of arrival. DataError where
-    a column cannot be read as what it must be.
+    and what neighbours say is read before, so that it does not matter how the tags are
+    interleaved, unless one that tells a state asks for another's. A reading without a time is
+    where it stands in the order of arrival. DataError where a column cannot be read as what it
+    must be.
     """
     if count > ROWS_MAX:
         raise DataError(f"{count} rows are more than the {ROWS_MAX} of one table: split it")
     roster = empty_roster(rules)
     survey = survey_of(roster, batches)
     sheet = Sheet(np.zeros(count, np.int8), np.zeros(count, np.int32), np.full(count, np.nan))
+    if roster.circle.told().any():
+        _hear_all(roster, batches, survey, rules)
     tells = roster.context.tellers()[: len(survey.counts)]
     if tells.any():
         roster.context.make_room(survey.counts)
@@ -68,6 +71,27 @@ def judge_batches(batches: Batches, count: int, rules: Callable[[str], TagRule])
     else:
         _judge(roster, batches, survey, sheet, None)
     return sheet
+
+
+def _hear_all(
+    roster: Roster, batches: Batches, survey: Survey, rules: Callable[[str], TagRule]
+) -> None:
+    """Enter what neighbours say, before any reading is judged: who is compared finds all of it.
+
+    Another roster reads it, as only what is in its place in the order is entered.
+    """
+    reader = empty_roster(rules)
+    reader.rows_of(pa.chunked_array([pa.array(roster.tags, pa.string())]))
+    reader.circle.make_room(survey.counts)
+    told = roster.circle.told()
+    last = None if survey.is_timed else survey.first.copy()
+    number = 0
+    for batch in batches():
+        rows = rows_in(roster, batch, last)
+        own = np.flatnonzero(told[rows.tag])
+        reader.take(rows.at(own), number)
+        number += len(own)
+    roster.circle.take_over(reader.circle)
 
 
 def survey_of(roster: Roster, batches: Batches) -> Survey:

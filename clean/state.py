@@ -84,7 +84,7 @@ STATE: Final = 2
 WAVEFORM: Final = 3
 INVENTORY: Final = 4
 
-VERSION: Final = b"3"
+VERSION: Final = b"4"
 
 
 class State(NamedTuple):

@@ -56,6 +56,7 @@ def hear(
     rows = rows_in(roster, table, None if survey.is_timed else survey.first.copy())
     is_own = rows.tag == roster.tags.index(tag)
     roster.context.make_room(survey.counts)
+    roster.circle.make_room(survey.counts)
     roster.take(rows.at(np.flatnonzero(~is_own)), 0)
     roster.close()
     return _heard(roster, rows.at(np.flatnonzero(is_own)), wanted)

@@ -90,6 +90,7 @@ class TagRule:
     rest: tuple[float, ...] = ()  # values it may hold for as long as it likes
     neighbours: tuple[str, ...] = ()  # tags of sensors that measure the same
     neighbour_tolerance: float | None = None  # what they may differ by; None: learned
+    is_neighbour: bool = False  # may be named in the neighbours of others; so may who names any
     # tags of the state of its machine, of its line: the first known counts; 0: it is off
     machine_states: tuple[str, ...] = ()
     tells_state: bool = False  # may be named in the machine_states of others

@@ -43,6 +43,7 @@ DRAWN: Final[dict[str, st.SearchStrategy[Any]]] = {
     "rest": st.sampled_from([(), (0.0, 20.0)]),
     "neighbours": st.sampled_from([(), ("b",), ("a", "state")]),
     "neighbour_tolerance": st.sampled_from([None, 0.5]),
+    "is_neighbour": st.booleans(),
     "machine_states": st.sampled_from([(), ("state",), ("b", "state"), ("nowhere",)]),
     "tells_state": st.booleans(),
     "factor": st.sampled_from([1.0, 1.0, 0.1, -1.8]),
@@ -61,8 +62,7 @@ def test_every_field_of_a_rule_is_drawn() -> None:
 
 def without_rings(rule: TagRule) -> TagRule:
     """The rule of a tag that tells a state or asks for one, but not both."""
-    asked = () if rule.tells_state else rule.machine_states
-    return replace(rule, neighbours=(), machine_states=asked)
+    return replace(rule, machine_states=() if rule.tells_state else rule.machine_states)
 
 
 def rules_by_tag(rule: st.SearchStrategy[TagRule]) -> st.SearchStrategy[Rules]:
