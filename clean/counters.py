@@ -15,9 +15,9 @@ from typing import Final
 
 from clean.compiled import rule
 from clean.evidence import SAW_FALL, SAW_FALL_LIMIT
-from clean.limits import Limits
-from clean.state import FALLS, GROWN, GROWTH, INTERVAL, UNTRUSTED, State
-from clean.window import SEEN, Floats
+from clean.moves import Move
+from clean.state import FALLS, GROWN, GROWTH
+from clean.window import Floats
 
 ROUNDING: Final = 2.0**-22  # twice that of a 32-bit float: a smaller relative step is no step
 GROWTH_MARGIN: Final = 2.0  # times the quantile: three in a hundred grow by more
@@ -32,27 +32,19 @@ FALLS_MAX: Final = 0.05
 
 
 @rule
-def ran_backwards(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) -> bool:
+def ran_backwards(
+    move: Move, usual_us: float, rollover: float, doubt: Floats, seen: Floats
+) -> bool:
     """Tell whether a counter takes back what it has counted, and learn how it counts."""
-    before = slot - 1
-    while before >= 0 and state.mark[tag, before] & UNTRUSTED:
-        before -= 1
-    if before < 0:
+    value, last, step = move.value, move.last, move.value - move.last
+    if not abs(step) > ROUNDING * abs(last):  # nor if there is none before
         return False
-    value, last, doubt = state.value[tag, slot], state.value[tag, before], state.doubt[tag]
-    step, usual = value - last, state.trait[tag, INTERVAL]
-    if abs(step) <= ROUNDING * abs(last):
-        return False
-    elapsed = state.time[tag, slot] - state.time[tag, before]
-    intervals = max(elapsed / usual, 1.0) if usual > 0.0 else 1.0
+    intervals = max((move.time_us - move.last_us) / usual_us, 1.0) if usual_us > 0.0 else 1.0
     counted = GROWTH_MARGIN * doubt[GROWTH] * intervals
-    if limits.rollover[tag] > 0.0 and step < 0.0 and step + limits.rollover[tag] <= counted:
-        step += limits.rollover[tag]
+    if rollover > 0.0 and step < 0.0 and step + rollover <= counted:
+        step += rollover
     if step < 0.0:
-        scratch[SEEN, SAW_FALL], scratch[SEEN, SAW_FALL_LIMIT] = (
-            value,
-            max(counted, NEAR_ZERO * last),
-        )
+        seen[SAW_FALL], seen[SAW_FALL_LIMIT] = value, max(counted, NEAR_ZERO * last)
         step = 0.0 if is_reset(value, last, counted) else step
     is_counter = doubt[GROWN] >= WARM_UP and doubt[FALLS] <= FALLS_MAX
     learn(doubt, step / intervals)

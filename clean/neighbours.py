@@ -21,8 +21,8 @@ import numpy as np
 from clean.company import Company, newest
 from clean.compiled import rule
 from clean.evidence import SAW_APART, SAW_APART_LIMIT
-from clean.rates import sound_before
-from clean.state import APART_SPREAD, APART_USUAL, RESOLUTION, State
+from clean.moves import Move
+from clean.state import APART_SPREAD, APART_USUAL, RESOLUTION
 from clean.window import RAW, SEEN, Floats
 
 TAIL_LIMIT: Final = 3.0  # times the .97 quantile: 6.5 sigma of a normal distribution
@@ -40,61 +40,61 @@ WINSOR: Final = 3.0
 
 
 @rule
-def stands_apart(state: State, company: Company, tag: int, slot: int, scratch: Floats) -> bool:
-    """Tell whether a reading and the one before contradict the neighbours, and learn from it."""
-    away, heard = apart(state, company, tag, slot, scratch)
+def stands_apart(
+    move: Move, company: Company, tag: int, learned: tuple[Floats, Floats], scratch: Floats
+) -> bool:
+    """Tell whether a reading and the one before contradict the neighbours, and learn from it.
+
+    `learned` are the tag's rows of `trait` and `doubt`.
+    """
+    trait, doubt = learned
+    is_learned = np.isnan(company.tolerance[tag])
+    usual = float(doubt[APART_USUAL]) if company.compared[tag] > 0 else 0.0
+    away, heard = apart(company, tag, (move.value - usual, move.time_us), scratch)
     if heard == 0:
         return False
-    is_learned = np.isnan(company.tolerance[tag])
     if is_learned and heard != company.heard[tag]:
-        company.heard[tag], company.compared[tag] = heard, 0
-        away, heard = apart(state, company, tag, slot, scratch)
-    limit = limit_of(state, company, tag, state.value[tag, slot])
-    scratch[SEEN, SAW_APART], scratch[SEEN, SAW_APART_LIMIT] = abs(away), limit
-    is_away = abs(away) > limit
-    if is_away:
-        before = sound_before(state, tag, slot)
-        first, heard = apart(state, company, tag, max(before, 0), scratch)
-        is_both = before >= 0 and heard > 0 and first * away > 0.0
-        least = min(abs(first), abs(away)) if is_both else 0.0
-        scratch[SEEN, SAW_APART] = least
-        is_away = least > limit
+        company.heard[tag], company.compared[tag], away = heard, 0, away + usual
+        usual = 0.0
+    limit = limit_of(company, tag, learned, move.value)
+    quantity = abs(away)
+    if abs(away) > limit:
+        first, heard = apart(company, tag, (move.last - usual, move.last_us), scratch)
+        is_both = not np.isnan(move.last) and heard > 0 and first * away > 0.0
+        quantity = min(abs(first), abs(away)) if is_both else 0.0
+    scratch[SEEN, SAW_APART], scratch[SEEN, SAW_APART_LIMIT] = quantity, limit
     if is_learned:
-        learn(state, company, tag, away)
-    return bool(is_away)
+        company.compared[tag] = learn(trait, doubt, company.compared[tag], away)
+    return bool(quantity > limit)
 
 
 @rule
 def apart(
-    state: State, company: Company, tag: int, slot: int, scratch: Floats
+    company: Company, tag: int, reading: tuple[float, int], scratch: Floats
 ) -> tuple[float, int]:
-    """Give the difference of a reading from its neighbours, less the usual one.
+    """Give the difference of a value at a time from its neighbours.
 
     The second number has a bit for each neighbour that was heard; 0: nothing is known.
 
     >>> from clean.company import Circle, enter
-    >>> from clean.state import new_state
     >>> from contracts.tags import TagRule
-    >>> circle, state, scratch = Circle(), new_state(3), np.zeros((8, 32))
-    >>> told = TagRule(neighbours=("b", "c"), neighbour_tolerance=1.0)
+    >>> circle, scratch = Circle(), np.zeros((8, 32))
+    >>> told = TagRule(neighbours=("b", "c"))
     >>> circle.admit({"a": 0, "b": 1, "c": 2}, list("abc"), [told, told, told])
     >>> for at in range(4):
     ...     enter(circle.company, 1, at, 20.0)
     ...     enter(circle.company, 2, at, 23.0)
-    >>> state.time[0, 0], state.value[0, 0] = 3, 25.0
-    >>> apart(state, circle.company, 0, 0, scratch)
-    (2.0, 3)
+    >>> apart(circle.company, 0, (25.0, 3), scratch), apart(circle.company, 0, (21.0, 3), scratch)
+    ((2.0, 3), (0.0, 3))
     """
-    value, time, first = state.value[tag, slot], state.time[tag, slot], company.first[tag]
-    usual = float(state.doubt[tag, APART_USUAL]) if company.compared[tag] > 0 else 0.0
-    known = heard = 0
+    value, time = reading
+    first, known, heard = company.first[tag], 0, 0
     for k in range(company.length[tag]):
         last = newest(company, company.asked[first + k], time)
         if last >= 0:
             one, other = company.value[last - 1], company.value[last]
             low, high = min(one, other), max(one, other)
-            expected = min(max(value - usual, low), high)
-            scratch[RAW, known] = value - usual - expected
+            scratch[RAW, known] = value - min(max(value, low), high)
             known, heard = known + 1, heard | 1 << k
     return middle_of(scratch[RAW], known) if known else 0.0, heard
 
@@ -119,24 +119,33 @@ def middle_of(line: Floats, count: int) -> float:
 
 
 @rule
-def limit_of(state: State, company: Company, tag: int, value: float) -> float:
+def limit_of(company: Company, tag: int, learned: tuple[Floats, Floats], value: float) -> float:
     """Say how far a value may be from where the neighbours have it; infinitely while not known."""
     if not np.isnan(company.tolerance[tag]):
         return float(company.tolerance[tag] + ROUNDING * abs(value))
     if company.compared[tag] < COMPARED_MIN:
         return np.inf
-    tail = state.doubt[tag, APART_SPREAD]
-    return float(max(TAIL_LIMIT * tail, RESOLUTIONS * state.trait[tag, RESOLUTION]))
+    trait, doubt = learned
+    return float(max(TAIL_LIMIT * doubt[APART_SPREAD], RESOLUTIONS * trait[RESOLUTION]))
 
 
 @rule
-def learn(state: State, company: Company, tag: int, away: float) -> None:
-    """Follow the usual difference and the .97 quantile of the distance from it."""
-    doubt, compared = state.doubt[tag], company.compared[tag]
+def learn(trait: Floats, doubt: Floats, compared: int, away: float) -> int:
+    """Follow the usual difference and the .97 quantile of the distance from it.
+
+    Returns how often the tag has been compared by now.
+
+    >>> from clean.state import DOUBTS, TRAITS
+    >>> trait, doubt = np.zeros(TRAITS), np.zeros(DOUBTS)
+    >>> learn(trait, doubt, learn(trait, doubt, 0, 30.0), 1.0)
+    2
+    >>> float(doubt[APART_USUAL]), float(doubt[APART_SPREAD])
+    (30.5, 1.0)
+    """
     if compared == 0:
-        doubt[APART_USUAL], doubt[APART_SPREAD], company.compared[tag] = away, 0.0, 1
-        return
-    step, tail = state.trait[tag, RESOLUTION], doubt[APART_SPREAD]
+        doubt[APART_USUAL], doubt[APART_SPREAD] = away, 0.0
+        return 1
+    step, tail = trait[RESOLUTION], doubt[APART_SPREAD]
     floor = max(tail, step) if np.isfinite(step) else tail
     share = FAULT_SHARE if abs(away) > TAIL_LIMIT * floor and compared >= COMPARED_MIN else 1.0
     most = WINSOR * floor if compared >= WARM_UP else np.inf
@@ -148,4 +157,4 @@ def learn(state: State, company: Company, tag: int, away: float) -> None:
         doubt[APART_SPREAD] = tail + share * TAIL_RATE * TAIL_QUANTILE * floor
     else:
         doubt[APART_SPREAD] = tail - share * TAIL_RATE * (1.0 - TAIL_QUANTILE) * tail
-    company.compared[tag] = min(compared + 1, COMPARED_MAX)
+    return min(compared + 1, COMPARED_MAX)

@@ -15,21 +15,9 @@ import numpy as np
 from clean.compiled import rule
 from clean.context import OFF, Machines, asks, state_at
 from clean.evidence import SAW_RATE, SAW_RATE_LIMIT
-from clean.limits import Limits
-from clean.state import (
-    COUNTER,
-    GAUGE,
-    HALF,
-    HIGHEST,
-    LOWEST,
-    RESOLUTION,
-    SPIKE,
-    UNTIMED,
-    UNTRUSTED,
-    USED,
-    State,
-)
-from clean.window import SEEN, Floats
+from clean.moves import Move
+from clean.state import HALF, HIGHEST, LOWEST, RESOLUTION, USED, State
+from clean.window import Floats
 
 US_PER_S: Final = 1_000_000.0
 # A signal that has reached fewer levels switches between them: its least step is no resolution.
@@ -37,45 +25,21 @@ LEVELS_MIN: Final = 8.0
 
 
 @rule
-def is_too_fast(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) -> bool:
-    """Tell whether the value changed faster than it can since the last sound reading.
+def is_too_fast(move: Move, rate_max: float, step: float, seen: Floats) -> bool:
+    """Tell whether the value changed faster than it can; `step` is what a reading may be off by.
 
-    Of a counter only growth is compared. Where one of the two has no time of its own there is no
-    rate: arrivals jitter.
+    Where one of the two readings has no time of its own there is no rate: arrivals jitter.
 
-    >>> from clean.limits import limits_of
-    >>> from clean.state import new_state
-    >>> from contracts.tags import TagRule
-    >>> state, scratch = new_state(1), np.zeros((8, 32))
-    >>> state.time[0, :3], state.value[0, :3] = (0, 2_000_000, 4_000_000), (20.0, 21.0, 25.0)
-    >>> rule = limits_of([TagRule(rate_max=1.0)])
-    >>> [is_too_fast(state, rule, 0, slot, scratch) for slot in range(3)]
-    [False, False, True]
+    >>> seen = np.zeros(32)
+    >>> [is_too_fast(Move(20.0, 0, value, 2_000_000, True), 1.0, 0.5, seen) for value in (22.5, 23)]
+    [False, True]
     """
-    before = sound_before(state, tag, slot)
-    if before < 0 or (state.mark[tag, slot] | state.mark[tag, before]) & UNTIMED:
+    elapsed = (move.time_us - move.last_us) / US_PER_S
+    if np.isnan(move.last) or elapsed <= 0.0 or not move.is_timed:
         return False
-    elapsed = (state.time[tag, slot] - state.time[tag, before]) / US_PER_S
-    if elapsed <= 0.0:
-        return False
-    value, last, kind = state.value[tag, slot], state.value[tag, before], limits.kind[tag]
-    change = max(value - last, 0.0) if kind == COUNTER else abs(value - last)
-    step = resolution_of(state.trait[tag]) if kind == GAUGE else whole_step(value, last)
-    limit = limits.rate_max[tag] + step / elapsed
-    scratch[SEEN, SAW_RATE], scratch[SEEN, SAW_RATE_LIMIT] = change / elapsed, limit
-    return bool(change / elapsed > limit)
-
-
-@rule
-def sound_before(state: State, tag: int, slot: int) -> int:
-    """Find the nearest slot before with a trusted value that is no spike, -1 where there is none.
-
-    The return from a spike is as fast as the way there, and no fault.
-    """
-    slot -= 1
-    while slot >= 0 and state.mark[tag, slot] & (UNTRUSTED | SPIKE):
-        slot -= 1
-    return slot
+    rate, limit = abs(move.value - move.last) / elapsed, rate_max + step / elapsed
+    seen[SAW_RATE], seen[SAW_RATE_LIMIT] = rate, limit
+    return bool(rate > limit)
 
 
 @rule
@@ -98,13 +62,13 @@ def resolution_of(trait: Floats) -> float:
 
 
 @rule
-def whole_step(value: float, last: float) -> float:
+def whole_step(move: Move) -> float:
     """Give the step of what is counted: one, between whole numbers.
 
-    >>> whole_step(4.0, 3.0), whole_step(4.5, 3.0)
+    >>> whole_step(Move(3.0, 0, 4.0, 1, True)), whole_step(Move(3.0, 0, 4.5, 1, True))
     (1.0, 0.0)
     """
-    return 1.0 if np.floor(value) == value and np.floor(last) == last else 0.0
+    return 1.0 if move.value == np.floor(move.value) and move.last == np.floor(move.last) else 0.0
 
 
 @rule

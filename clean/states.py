@@ -16,9 +16,10 @@ import numpy as np
 
 from clean.compiled import rule
 from clean.evidence import SAW_BURST, SAW_BURST_LIMIT
-from clean.limits import Limits, is_listed
-from clean.state import BURST, HELD_BEFORE, RETURNS, STATES_SEEN, UNTRUSTED, State
-from clean.window import SEEN, Floats
+from clean.limits import Lists, is_listed
+from clean.moves import Move
+from clean.state import BURST, HELD_BEFORE, RETURNS, STATES_SEEN
+from clean.window import Floats
 
 LIMIT: Final = float(-np.log(1e-9))
 CHATTER_SHARE: Final = 0.5  # every second reading
@@ -31,37 +32,33 @@ BURST_RATE: Final = 0.25  # what is doubted teaches less, but it does: it may be
 
 
 @rule
-def is_unknown(limits: Limits, tag: int, value: float) -> bool:
+def is_unknown(states: Lists, tag: int, value: float) -> bool:
     """Tell whether the states of the tag were told and this is none of them.
 
-    >>> from clean.limits import limits_of
-    >>> from contracts.tags import TagRule
-    >>> limits = limits_of([TagRule(states=(0.0, 1.0)), TagRule()])
-    >>> is_unknown(limits, 0, 1.0), is_unknown(limits, 0, 7.0), is_unknown(limits, 1, 7.0)
+    >>> from clean.limits import lists_of
+    >>> states = lists_of([(0.0, 1.0), ()])
+    >>> is_unknown(states, 0, 1.0), is_unknown(states, 0, 7.0), is_unknown(states, 1, 7.0)
     (False, True, False)
     """
-    return bool(limits.states.length[tag] > 0 and not is_listed(limits.states, tag, value))
+    return bool(states.length[tag] > 0 and not is_listed(states, tag, value))
 
 
 @rule
-def chatters(state: State, tag: int, slot: int, scratch: Floats) -> bool:
+def chatters(move: Move, doubt: Floats, seen: Floats) -> bool:
     """Tell whether a change belongs to a burst of changes to and fro, and learn from it.
 
     Only the changes of a burst are doubted: what is held in between may be true.
     """
-    before = slot - 1
-    while before >= 0 and state.mark[tag, before] & UNTRUSTED:
-        before -= 1
-    if before < 0:
+    if np.isnan(move.last):
         return False
-    value, last, doubt = state.value[tag, slot], state.value[tag, before], state.doubt[tag]
-    returned = 1.0 if value != last and np.float32(value) == doubt[HELD_BEFORE] else 0.0
-    if value != last:
-        doubt[HELD_BEFORE] = last
+    is_change = move.value != move.last
+    returned = 1.0 if is_change and np.float32(move.value) == doubt[HELD_BEFORE] else 0.0
+    if is_change:
+        doubt[HELD_BEFORE] = move.last
     usual = usual_share(doubt)
     burst = max(doubt[BURST] + evidence_of(returned, usual), 0.0) if usual < USUAL_MAX else 0.0
     doubt[BURST] = min(burst, LIMIT + evidence_of(1.0, usual))  # so that it ends when it does
-    scratch[SEEN, SAW_BURST], scratch[SEEN, SAW_BURST_LIMIT] = burst, LIMIT
+    seen[SAW_BURST], seen[SAW_BURST_LIMIT] = burst, LIMIT
     is_burst = burst > LIMIT and doubt[STATES_SEEN] >= WARM_UP
     learn(doubt, returned, BURST_RATE if is_burst else 1.0)
     return bool(is_burst and returned > 0.0)
