@@ -13,7 +13,9 @@ WITH places AS (
 ),
 
 trusted AS (
-    SELECT p.id, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality
+    SELECT
+        p.id, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality,
+        r.reasons & {backwards} <> 0 AS is_backwards
     FROM clean.readings AS r
     JOIN places AS p ON r.tag = p.tag
     WHERE r.source_time < {until}
@@ -21,12 +23,17 @@ trusted AS (
 ),
 
 stepped AS (
-    SELECT *, lead(value_clean) OVER (PARTITION BY id ORDER BY us, arrival) AS next_value
+    SELECT
+        *,
+        lead(value_clean) OVER readings_of_tag AS next_value,
+        lead(is_backwards) OVER readings_of_tag AS next_is_backwards
     FROM trusted
+    WINDOW readings_of_tag AS (PARTITION BY id ORDER BY us, arrival)
 ),
 
 -- A step from one reading to the next belongs to the period of the earlier one. A counter that
--- drops was reset: it has counted the new value since.
+-- drops was reset: it has counted the new value since. One that the judge says ran backwards was
+-- not: it has counted nothing.
 by_tag AS (
     SELECT
         id,
@@ -34,6 +41,7 @@ by_tag AS (
         sum(CASE
             WHEN next_value IS NULL THEN 0
             WHEN next_value >= value_clean THEN next_value - value_clean
+            WHEN next_is_backwards THEN 0
             ELSE greatest(next_value, 0)
         END) AS increase,
         avg(value_clean) AS mean,

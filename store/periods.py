@@ -27,7 +27,7 @@ def periods(
 
     One row per line, period and metric, in this order: `line`, `period` (date32: the first day,
     for a week its Monday, in UTC), `metric`, `increase` (of a counter: sum of its steps, each in
-    the period of the earlier reading; a drop is a reset), `mean`, `active_share` (readings that
+    the period of the earlier reading; a drop is a reset unless the judge doubts it), `mean`, `active_share` (readings that
     are not 0), `count`, `good_count` (trusted readings; GOOD ones), `site`, `area`. A line name
     that several sites or areas use becomes site/area/line. Only readings before `until` count,
     all if it is None. Raises as store.query.fetch.
@@ -46,6 +46,7 @@ def periods_sql(*, every: Every = "week", until: datetime | None = None) -> str:
         "every": every,
         "until": f"TIMESTAMPTZ '{until.astimezone(UTC).isoformat() if until else 'infinity'}'",
         "repeats": str(int(Reason.DUPLICATE | Reason.CONFLICT)),
+        "backwards": str(int(Reason.COUNTER)),
     }
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)

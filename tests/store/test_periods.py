@@ -64,6 +64,21 @@ def test_only_trusted_readings_count(lake: Lake, judge: Lake, root: Path) -> Non
     assert row["mean"] == pytest.approx(8 / 3)
 
 
+def test_a_counter_that_ran_backwards_has_counted_nothing(
+    lake: Lake, judge: Lake, root: Path
+) -> None:
+    values = [1000.0, 1004.0, 999.0, 1006.0, 2.0]  # the last is a reset
+    fill(
+        lake,
+        judge,
+        [("l/m/pieces", number / 10, value) for number, value in enumerate(values)],
+        quality=[0, 0, 1, 0, 0],
+        reasons=[0, 0, int(Reason.COUNTER), 0, 0],
+    )
+    (row,) = periods(root).to_pylist()
+    assert row["increase"] == 4 + 0 + 7 + 2
+
+
 def test_machines_of_a_line_are_summed_up_and_lines_of_one_name_kept_apart(
     lake: Lake, judge: Lake, root: Path
 ) -> None:
