@@ -27,8 +27,9 @@ def periods(
 
     One row per line, period and metric, in this order: `line`, `period` (date32: the first day,
     for a week its Monday, in UTC), `metric`, `increase` (of a counter: sum of its steps, each in
-    the period of the earlier reading; a drop is a reset unless the judge doubts it), `mean`, `active_share` (readings that
-    are not 0), `count`, `good_count` (trusted readings; GOOD ones), `site`, `area`. A line name
+    the period of the earlier reading; a drop is a reset unless the judge doubts it), `mean`,
+    `active_share` (readings that are not 0), `count`, `good_count` (trusted readings; GOOD ones),
+    `site`, `area`. A line name
     that several sites or areas use becomes site/area/line. Only readings before `until` count,
     all if it is None. Raises as store.query.fetch.
     """
