@@ -30,8 +30,10 @@ NEIGHBOURS_MAX: Final = 16  # that one tag is compared with: a median of more te
 ROOM: Final = 256
 READINGS_SURE: Final = ROOM // 2 - 8  # when a history is full, its older half goes
 INTERVALS: Final = 7  # by whose median it is told whether a neighbour has fallen silent
-NAMES: Final = pa.list_(pa.string())
 SILENT: Final = 5.0  # of its intervals, as for a gap
+
+NAMES: Final = pa.list_(pa.string())
+FLOATS: Final = pa.list_(pa.float64())
 
 
 class Company(NamedTuple):
@@ -41,8 +43,9 @@ class Company(NamedTuple):
     length: npt.NDArray[np.int32]  # (tags,)
     asked: npt.NDArray[np.int32]  # the lists one after the other: numbers of histories, NOBODY
     tolerance: npt.NDArray[np.float64]  # (tags,), NaN: learned
-    compared: npt.NDArray[np.int16]  # (tags,), how often
-    heard: npt.NDArray[np.int32]  # (tags,), with which of its neighbours, a bit for each
+    usual: npt.NDArray[np.float64]  # beside `asked`: the usual difference from each
+    met: npt.NDArray[np.int16]  # beside `asked`: how often it was learned from
+    compared: npt.NDArray[np.int16]  # (tags,), how often with their median
     place: npt.NDArray[np.int32]  # (tags,), number of the tag's own history, NOBODY
     begin: npt.NDArray[np.int64]  # (histories,), in `time` and `value`
     room: npt.NDArray[np.int64]  # (histories,)
@@ -57,8 +60,8 @@ class Circle:
     def __init__(self) -> None:
         short, long = np.zeros(0, np.int32), np.zeros(0, np.int64)
         self.company = Company(
-            short, short, short, np.zeros(0), np.zeros(0, np.int16), short, short,
-            long, long, long, long, np.zeros(0),
+            short, short, short, np.zeros(0), np.zeros(0), np.zeros(0, np.int16),
+            np.zeros(0, np.int16), short, long, long, long, long, np.zeros(0),
         )  # fmt: skip
         self._awaited: dict[str, list[int]] = {}  # where in `asked` the name belongs
         self._named: dict[str, list[str]] = {}
@@ -80,7 +83,8 @@ class Circle:
             asked=np.append(company.asked, np.full(int(length.sum()), NOBODY, np.int32)),
             tolerance=np.append(company.tolerance, tolerance),
             compared=np.append(company.compared, np.zeros(len(new), np.int16)),
-            heard=np.append(company.heard, np.zeros(len(new), np.int32)),
+            usual=np.append(company.usual, np.zeros(int(length.sum()))),
+            met=np.append(company.met, np.zeros(int(length.sum()), np.int16)),
             place=np.append(company.place, place.astype(np.int32)),
         )
         if is_told.any():
@@ -119,9 +123,12 @@ class Circle:
             "tag": pa.array([tags[int(row)] for row in rows], pa.string()),
             "named": pa.array([self._named.get(tags[int(row)]) for row in rows], NAMES),
             "compared": pa.array(company.compared[rows]),
-            "heard": pa.array(company.heard[rows]),
+            "usual": pa.array([company.usual[self._list(int(row))] for row in rows], FLOATS),
+            "met": pa.array(
+                [company.met[self._list(int(row))] for row in rows], pa.list_(pa.int16())
+            ),
             "time": pa.array([company.time[cut] for cut in cuts], pa.list_(pa.int64())),
-            "value": pa.array([company.value[cut] for cut in cuts], pa.list_(pa.float64())),
+            "value": pa.array([company.value[cut] for cut in cuts], FLOATS),
         }
         return pa.table(columns)
 
@@ -131,15 +138,20 @@ class Circle:
         One that has other neighbours by now is compared as if it never was.
         """
         columns = (column.to_pylist() for column in table.columns)
-        for tag, named, compared, heard, time, value in zip(*columns, strict=True):
+        for tag, named, compared, usual, met, time, value in zip(*columns, strict=True):
             if named == self._named.get(tag):
                 self.company.compared[rows[tag]] = compared
-                self.company.heard[rows[tag]] = heard
+                own = self._list(rows[tag])
+                self.company.usual[own], self.company.met[own] = usual, met
             history = int(self.company.place[rows[tag]])
             if history != NOBODY:
                 self.company.used[history] = len(time)
                 cut = _cut(self.company, history)
                 self.company.time[cut], self.company.value[cut] = time, value
+
+    def _list(self, row: int) -> slice:
+        first = int(self.company.first[row])
+        return slice(first, first + int(self.company.length[row]))
 
 
 @rule

@@ -61,8 +61,7 @@ ROUGH_USUAL: Final = 5  # mean of the roughness of a reading
 ROUGH_TAIL: Final = 6  # the .97 quantile of its median in a window
 DULL_TAIL: Final = 7  # the .03 quantile of the roughness of a reading
 DULL: Final = 8  # how many windows in a row were duller than the tag ever is
-APART_USUAL: Final = 9  # difference from the neighbours
-APART_SPREAD: Final = 10  # how far from it the difference usually is
+APART_SPREAD: Final = 10  # .97 quantile of the distance from the neighbours; 9 is free
 LEARNED_A: Final = 11
 LEARNED_B: Final = 12
 LEARNED_C: Final = 13
@@ -84,7 +83,7 @@ STATE: Final = 2
 WAVEFORM: Final = 3
 INVENTORY: Final = 4
 
-VERSION: Final = b"4"
+VERSION: Final = b"5"
 
 
 class State(NamedTuple):

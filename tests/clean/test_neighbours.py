@@ -92,6 +92,15 @@ def test_a_spike_of_a_neighbour_is_no_contradiction(batch: Make) -> None:
         assert found["b"] == found["a"] == []
 
 
+def test_a_neighbour_that_is_read_seldom_does_not_know_of_a_step_yet(batch: Make) -> None:
+    rows = [row for row in readings(oven(1800)) if row["tag"] != "b" or int(row["at"]) % 20 == 0]
+    rows = [row for row in rows if row["tag"] != "c"]
+    assert contradictions(batch(rows), WITHIN_ONE)["a"] == []
+    for row in rows:
+        row["value"] += 9.0 * (row["at"] > 1000 and row["tag"] == "a")
+    assert len(contradictions(batch(rows), WITHIN_ONE)["a"]) > 30
+
+
 def test_a_usual_difference_is_learned_unless_a_tolerance_is_told(batch: Make) -> None:
     series = oven(1200, (0.0, 30.0, -30.0))
     learned = contradictions(batch(readings(series)), ALL)
