@@ -88,7 +88,7 @@ LOOKS: Final = (
     ),
     Look(
         Reason.STATE, "burst", SAW_BURST, SAW_BURST_LIMIT,
-        "so many changes to and fro that their likelihood is exp(-{quantity}) (limit {limit})",
+        "changes to and fro as chance makes them once in exp({quantity}) readings (limit {limit})",
     ),
 )  # fmt: skip
 

@@ -58,7 +58,8 @@ def chatters(move: Move, doubt: Floats, seen: Floats) -> bool:
     usual = usual_share(doubt)
     burst = max(doubt[BURST] + evidence_of(returned, usual), 0.0) if usual < USUAL_MAX else 0.0
     doubt[BURST] = min(burst, LIMIT + evidence_of(1.0, usual))  # so that it ends when it does
-    seen[SAW_BURST], seen[SAW_BURST_LIMIT] = burst, LIMIT
+    if returned > 0.0:
+        seen[SAW_BURST], seen[SAW_BURST_LIMIT] = burst, LIMIT
     is_burst = burst > LIMIT and doubt[STATES_SEEN] >= WARM_UP
     learn(doubt, returned, BURST_RATE if is_burst else 1.0)
     return bool(is_burst and returned > 0.0)
