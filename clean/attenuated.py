@@ -29,4 +29,4 @@ def dull_limit(doubt: Floats) -> float:
     >>> dull_limit(doubt)
     0.25
     """
-    return TAIL_LIMIT * doubt[DULL_TAIL]
+    return float(TAIL_LIMIT * doubt[DULL_TAIL])

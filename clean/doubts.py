@@ -11,7 +11,6 @@ from clean.evidence import SAW_DULL, SAW_DULL_LIMIT, SAW_ROUGH, SAW_ROUGH_LIMIT
 from clean.flatline import is_flat
 from clean.noise import rough_limit
 from clean.roughness import (
-    FAULT_SHARE,
     HISTORY_MIN,
     PLACES_MIN,
     count_over,
@@ -66,8 +65,7 @@ def roughness_doubts_of(desk: Desk, tag: int, slot: int, sides: tuple[int, int])
         doubts |= NOISE_BIT
     if doubt[DULL] > WINDOWS_MIN:
         doubts |= ATTENUATED_BIT
-    share = FAULT_SHARE if doubts else 1.0
     lively, _ = count_over(scratch, value, sides, doubt[ROUGH_TAIL])
-    learn_tail(trait, doubt, 2 * lively > places, share)
-    learn_usual(trait, doubt, residual(scratch, value), history, share)
+    learn_tail(trait, doubt, 2 * lively - places, history)
+    learn_usual(trait, doubt, residual(scratch, value), history)
     return doubts

@@ -19,7 +19,6 @@ from clean.state import (
     CHANGE_US,
     CHANGES,
     HALF,
-    HIGHEST,
     HISTORY,
     LOWEST,
     REST_VALUE,
@@ -33,12 +32,14 @@ from clean.window import SEEN, WARM_UP, Floats
 
 LOG_LIKELIHOOD: Final = float(np.log(1e-9))  # one alarm in a century of a reading every 3 seconds
 REPEATS_MIN: Final = 8  # half a window: fewer are over before anybody could look
-LEARN_RATE: Final = 0.005  # a memory of 200 readings, as that of the spike rule
+LEARN_RATE: Final = 0.002  # a memory of 500 readings, as that of roughness
 # A repeat that comes so much later than changes do is a sign of life: the source reports changes,
 # and in between that it is still there.
 HEARTBEAT: Final = 2.0
-AT_AN_END: Final = -(2.0**31)  # in place of the first repeat: a run that may last
-VISITS_MIN: Final = 3.0  # long stays at one value to the last digit that make it a place of rest
+# Long stays at one value to the last digit that make it a place of rest: to get stuck twice at the
+# same of a hundred values is a matter of a hundredth.
+VISITS_MIN: Final = 2.0
+VISITS_MOST: Final = 4.0  # as many stays elsewhere make it forgotten
 
 
 @pasted
@@ -52,11 +53,12 @@ def is_flat(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) 
     if before < 0:
         return False
     if value != state.value[tag, before]:
-        if doubt[STUCK] > repeats_limit(doubt[CHANGES]):
-            visit(doubt, state.value[tag, before])
+        held = state.value[tag, before]
+        if doubt[STUCK] > repeats_limit(doubt[CHANGES]) and not is_least_zero(state, tag, held):
+            visit(doubt, held)
         interval = state.time[tag, slot] - state.time[tag, before]
         learn_changes(doubt, interval, learn_rate(state, tag))
-        doubt[STUCK] = AT_AN_END if is_at_an_end(state.trait[tag], value) else 0.0
+        doubt[STUCK] = 0.0
         return False
     run = doubt[STUCK] + repeats_between(state, tag, before, slot)
     doubt[STUCK] = run
@@ -79,7 +81,7 @@ def repeats_limit(changes: float) -> float:
         return np.inf
     if changes >= 1.0:
         return float(REPEATS_MIN)
-    return max(float(REPEATS_MIN), LOG_LIKELIHOOD / np.log(1.0 - changes))
+    return float(max(REPEATS_MIN, LOG_LIKELIHOOD / np.log(1.0 - changes)))
 
 
 @rule
@@ -114,18 +116,9 @@ def repeats_ahead(state: State, tag: int, slot: int) -> float:
 
 
 @rule
-def is_at_an_end(trait: Floats, value: float) -> bool:
-    """Tell whether a value is exactly the least or the most that ever was, before it came now.
-
-    There a closed valve, a full tank and a share of 100 % rest, and a sensor sticks seldom.
-    """
-    return bool(value in (trait[LOWEST], trait[HIGHEST]))
-
-
-@rule
 def learn_rate(state: State, tag: int) -> float:
     """Learn from a young tag by the plain mean."""
-    return max(LEARN_RATE, 1.0 / (state.tally[tag, HISTORY] + 2.0))
+    return float(max(LEARN_RATE, 1.0 / (state.tally[tag, HISTORY] + 2.0)))
 
 
 @rule
@@ -143,11 +136,10 @@ def visit(doubt: Floats, value: float) -> None:
 
     A sensor gets stuck where it happens to be; a machine comes to rest where it always does.
     """
-    if doubt[REST_VISITS] >= VISITS_MIN:
-        return
     if doubt[REST_VISITS] == 0.0:
         doubt[REST_VALUE] = value
-    doubt[REST_VISITS] += 1.0 if doubt[REST_VALUE] == np.float32(value) else -1.0
+    step = 1.0 if doubt[REST_VALUE] == np.float32(value) else -1.0
+    doubt[REST_VISITS] = min(doubt[REST_VISITS] + step, VISITS_MOST)
 
 
 @rule
@@ -165,6 +157,10 @@ def rests(state: State, limits: Limits, tag: int, value: float) -> bool:
     doubt = state.doubt[tag]
     if doubt[REST_VISITS] >= VISITS_MIN and doubt[REST_VALUE] == np.float32(value):
         return True
-    if value == 0.0 and state.trait[tag, LOWEST] >= 0.0:
-        return True
-    return is_listed(limits.rests, tag, value)
+    return is_least_zero(state, tag, value) or is_listed(limits.rests, tag, value)
+
+
+@rule
+def is_least_zero(state: State, tag: int, value: float) -> bool:
+    """Tell whether a value is the zero of what is never less: nothing flows, nothing is drawn."""
+    return bool(value == 0.0 and state.trait[tag, LOWEST] >= 0.0)

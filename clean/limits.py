@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,18 +109,18 @@ def joined(limits: Limits, others: Limits) -> Limits:
     >>> both.codes.first.tolist(), both.codes.length.tolist(), both.high.tolist()
     ([0, 2], [2, 0], [inf, 9.0])
     """
-    pairs = zip(limits, others, strict=True)
-    return Limits(
-        *(
-            _joined_lists(*pair) if isinstance(pair[0], Lists) else np.concatenate(pair)
-            for pair in pairs
-        )
+    pairs: Any = zip(limits, others, strict=True)
+    whole: Any = (
+        _joined_lists(*pair) if isinstance(pair[0], Lists) else np.concatenate(pair)
+        for pair in pairs
     )
+    return Limits(*whole)
 
 
 def _joined_lists(lists: Lists, others: Lists) -> Lists:
     moved = others._replace(first=others.first + np.int32(len(lists.numbers)))
-    return Lists(*(np.concatenate(pair) for pair in zip(lists, moved, strict=True)))
+    pairs: Any = zip(lists, moved, strict=True)
+    return Lists(*(np.concatenate(pair) for pair in pairs))
 
 
 @rule

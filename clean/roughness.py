@@ -17,10 +17,10 @@ from clean.window import AFTER, BEFORE, WARM_UP, Floats
 PLACES_MIN: Final = 7  # half of the 13 places of a whole window
 HISTORY_MIN: Final = 64  # readings: of the .97 quantile two are then known to be over it
 
+# What is doubted teaches like the rest: it may be the new way, and faults are short.
 LEARN_RATE: Final = 0.002  # a memory of 500 readings: a usual fault of 50 is a tenth of it
 TAIL_RATE: Final = 0.01  # 50 readings move the tail by half at most
 TAIL_QUANTILE: Final = 0.97  # a lively regime that is there 3 % of the time is usual
-FAULT_SHARE: Final = 0.25  # what is doubted teaches less, but it does: it may be the new way
 WINSOR: Final = 3.0
 MEAN_MIN: Final = 4  # readings: before, there is no mean to winsorise by
 DULL_FLOOR: Final = 1e-3  # of the mean: how small a quantile may be and grow again
@@ -35,7 +35,7 @@ def residual(scratch: Floats, value: float) -> float:
     >>> residual(scratch, 7.0)
     5.0
     """
-    return abs(value - 0.5 * (scratch[BEFORE, 0] + scratch[AFTER, 0]))
+    return float(abs(value - 0.5 * (scratch[BEFORE, 0] + scratch[AFTER, 0])))
 
 
 @rule
@@ -60,31 +60,32 @@ def count_over(
 
 
 @rule
-def learn_usual(trait: Floats, doubt: Floats, rough: float, history: int, share: float) -> None:
+def learn_usual(trait: Floats, doubt: Floats, rough: float, history: int) -> None:
     """Follow the winsorised mean of the residual, and its .03 quantile."""
     usual, low = doubt[ROUGH_USUAL], doubt[DULL_TAIL]
     floor = floor_of(trait, usual)
     limit = WINSOR * floor if history >= MEAN_MIN else np.inf
-    rate = share * max(LEARN_RATE, 1.0 / (history + 1.0))
+    rate = max(LEARN_RATE, 1.0 / (history + 1.0))
     doubt[ROUGH_USUAL] = usual + rate * (min(rough, limit) - usual)
     if history < WARM_UP:
         doubt[DULL_TAIL] = rough if history == 0 else min(low, rough)
     elif rough < low:
-        doubt[DULL_TAIL] = low - share * TAIL_RATE * TAIL_QUANTILE * low
+        doubt[DULL_TAIL] = low - TAIL_RATE * TAIL_QUANTILE * low
     else:
         least = max(low, DULL_FLOOR * floor)
-        doubt[DULL_TAIL] = low + share * TAIL_RATE * (1.0 - TAIL_QUANTILE) * least
+        doubt[DULL_TAIL] = low + TAIL_RATE * (1.0 - TAIL_QUANTILE) * least
 
 
 @rule
-def learn_tail(trait: Floats, doubt: Floats, is_over: bool, share: float) -> None:
-    """Follow the .97 quantile of a window's median residual; `is_over`: this one is over it."""
-    tail = doubt[ROUGH_TAIL]
-    if is_over:
+def learn_tail(trait: Floats, doubt: Floats, majority: int, history: int) -> None:
+    """Follow the .97 quantile of a window's median residual: a `majority` is over it if > 0."""
+    tail, young = doubt[ROUGH_TAIL], 1.0 / (LEARN_RATE * (history + 1.0))
+    rate = min(1.0, TAIL_RATE * max(1.0, young))  # until the memory is full, as it fills
+    if majority > 0:
         floor = max(tail, floor_of(trait, doubt[ROUGH_USUAL]))
-        doubt[ROUGH_TAIL] = tail + share * TAIL_RATE * TAIL_QUANTILE * floor
+        doubt[ROUGH_TAIL] = tail + rate * TAIL_QUANTILE * floor
     else:
-        doubt[ROUGH_TAIL] = tail - share * TAIL_RATE * (1.0 - TAIL_QUANTILE) * tail
+        doubt[ROUGH_TAIL] = tail - rate * (1.0 - TAIL_QUANTILE) * tail
 
 
 @rule

@@ -127,11 +127,12 @@ def run_ahead(trait: Floats, value: float, side: int, mad: float, scratch: Float
     counts is how far even the nearest of the run is outside the two readings before the run and
     the two after it. The limit does not grow with the run: however far a signal wanders in that
     time, a run begins and ends with a step between two readings, and two so rare steps, against
-    one another and so near, are rarer than the one beside a single reading.
+    one another and so near, are rarer than the one beside a single reading. Not of a tag that often
+    goes to and fro: there a run has to be farther out than the .97 quantile of all readings.
     """
     floor = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
     floor = max(floor, NEAR_MADS * mad, RESOLUTIONS * trait[RESOLUTION])
-    if abs(value - scratch[SORTED, side]) <= floor:
+    if abs(value - scratch[SORTED, side]) <= max(floor, trait[WIDE_TAIL]):
         return -1
     for length in range(2, BURST_MAX + 1):
         for before in range(length):

@@ -336,3 +336,11 @@ def test_huge_and_tiny_values_do_no_harm(judged: Judge) -> None:
     assert all(
         math.isfinite(row["value_clean"] or 0.0) for row in judged([{"value": v} for v in values])
     )
+
+
+def test_a_gauge_that_goes_to_and_fro_is_not_full_of_bursts(judged: Judge) -> None:
+    high = np.arange(1400) % 7 >= 3  # three low, four high, as of a heater that is pulsed
+    values = np.where(high, 5.0, 1.0) + RNG.normal(0, 0.05, 1400)
+    rows = judged([{"value": float(value)} for value in values])
+    found = sum(row["quality"] == Quality.BAD for row in rows[200:])
+    assert found <= 0.1 * 1200  # every one of the low ones would be 43 %
