@@ -35,6 +35,8 @@ _LEVEL = "[^/]*"
 _COUNTERS = frozenset(
     {"count", "counter", "total", "totalizer", "kwh", "mwh", "wh", "kvarh", "kg", "energy"}
 )
+# Before the last word they make it an amount for each interval, which goes up and down.
+_AMOUNTS = frozenset({"usage", "consumption", "demand"})
 _STATES = frozenset({"state", "status", "mode"})
 _WAVEFORMS = frozenset({"waveform"})
 _RAW_VIBRATION = ("vibration", "raw")
@@ -81,13 +83,13 @@ def kind_of(metric: str) -> Kind:
 
     >>> [kind_of(name).value for name in ("good_count", "EnergyTotal", "run_state", "temperature")]
     ['counter', 'counter', 'state', 'gauge']
-    >>> kind_of("drive/vibration_raw")
-    <Kind.WAVEFORM: 'waveform'>
+    >>> kind_of("drive/vibration_raw"), kind_of("usage_kwh")
+    (<Kind.WAVEFORM: 'waveform'>, <Kind.GAUGE: 'gauge'>)
     """
     words = [word.lower() for word in _WORD.findall(metric.rpartition("/")[2])]
     last = words[-1] if words else ""
     if last in _COUNTERS or last.endswith("count"):
-        return Kind.COUNTER
+        return Kind.GAUGE if _AMOUNTS.intersection(words[:-1]) else Kind.COUNTER
     if last in _STATES:
         return Kind.STATE
     if last in _WAVEFORMS or tuple(words[-2:]) == _RAW_VIBRATION:
