@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clean.compiled import rule
-from clean.state import JUDGED, UNTRUSTED, USED, State
+from clean.state import HALF, JUDGED, UNTRUSTED, USED, State
 from contracts.tags import TagRule
 
 # Tags of a state that one tag can ask for: of its machine, of its line.
@@ -136,7 +136,7 @@ def is_explained(state: State, machines: Machines, tag: int, slot: int) -> bool:
     """
     if not asks(machines, tag):
         return False
-    used = state.tally[tag, USED]
+    used = min(state.tally[tag, USED], slot + HALF + 1)  # what is there in any order of arrival
     for about in range(max(slot - 1, 0), min(slot + 2, used)):
         held = state_at(state, machines, tag, state.time[tag, about])
         alike = others = 0

@@ -54,7 +54,9 @@ def is_flat(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) 
         return False
     if value != state.value[tag, before]:
         held = state.value[tag, before]
-        if doubt[STUCK] > repeats_limit(doubt[CHANGES]) and not is_least_zero(state, tag, held):
+        if doubt[STUCK] <= repeats_limit(doubt[CHANGES]):
+            learn_repeats(doubt, learn_rate(state, tag))
+        elif not is_least_zero(state, tag, held):
             visit(doubt, held)
         interval = state.time[tag, slot] - state.time[tag, before]
         learn_changes(doubt, interval, learn_rate(state, tag))
@@ -65,7 +67,6 @@ def is_flat(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) 
     total, limit = run + repeats_ahead(state, tag, slot), repeats_limit(doubt[CHANGES])
     scratch[SEEN, SAW_FLAT], scratch[SEEN, SAW_FLAT_LIMIT] = total, limit
     if total <= limit:
-        doubt[CHANGES] -= learn_rate(state, tag) * doubt[CHANGES]
         return False
     return state.tally[tag, HISTORY] >= WARM_UP and not rests(state, limits, tag, value)
 
@@ -119,6 +120,12 @@ def repeats_ahead(state: State, tag: int, slot: int) -> float:
 def learn_rate(state: State, tag: int) -> float:
     """Learn from a young tag by the plain mean."""
     return float(max(LEARN_RATE, 1.0 / (state.tally[tag, HISTORY] + 2.0)))
+
+
+@rule
+def learn_repeats(doubt: Floats, rate: float) -> None:
+    """Learn from a run of repeats that is over, so that none moves the limit that it is held to."""
+    doubt[CHANGES] *= (1.0 - rate) ** doubt[STUCK]
 
 
 @rule
