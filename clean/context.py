@@ -30,6 +30,7 @@ from contracts.tags import TagRule
 ASKED: Final = 2
 # A day of two-minute stops at one in twenty minutes; 1 KiB for each tag that tells a state.
 CHANGES_KEPT: Final = 64
+CHATTER: Final = 3  # readings for a change: what changes more often explains no reading
 OFF: Final = 0.0  # the one code that means the same in every plant: not to run
 
 NOBODY: Final = -1
@@ -138,15 +139,17 @@ def is_explained(state: State, machines: Machines, tag: int, slot: int) -> bool:
         return False
     used = min(state.tally[tag, USED], slot + HALF + 1)  # what is there in any order of arrival
     for about in range(max(slot - 1, 0), min(slot + 2, used)):
-        held = state_at(state, machines, tag, state.time[tag, about])
-        alike = others = 0
+        held = last = state_at(state, machines, tag, state.time[tag, about])
+        alike = others = changes = 0
         for k in range(used):
+            told = state_at(state, machines, tag, state.time[tag, k])
+            is_same = told == last or (np.isnan(told) and np.isnan(last))
+            changes += 0 if k == 0 or is_same else 1
+            last = told
             if k != slot:
-                if state_at(state, machines, tag, state.time[tag, k]) == held:
-                    alike += 1
-                else:
-                    others += 1
-        if not np.isnan(held) and alike < others:
+                alike += 1 if told == held else 0
+                others += 0 if told == held else 1
+        if not np.isnan(held) and alike < others and CHATTER * changes <= used:
             return True
     return False
 

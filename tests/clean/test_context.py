@@ -75,6 +75,14 @@ def test_a_spike_of_a_standing_machine_is_found(batch: Make) -> None:
     assert ("power", 150) in spikes(new_judge(), batch(rows))
 
 
+def test_a_state_that_changes_all_the_time_explains_nothing(batch: Make) -> None:
+    rows = plant(200, ())
+    for at in range(200):
+        rows[3 * at + 2]["value"] = float(at % 4)
+    rows[3 * 150]["value"] = 500.0
+    assert spikes(new_judge(), batch(rows)) == {("power", 150)}
+
+
 def test_the_machines_own_state_counts_before_that_of_the_line(batch: Make) -> None:
     rows = plant(200, (100,))
     rows += [{"tag": "machine/state", "at": at, "value": RUN} for at in range(200)]
