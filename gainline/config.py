@@ -102,6 +102,14 @@ class TagSection(Section, frozen=True):
     low: float | None = None
     high: float | None = None
     sentinels: tuple[float, ...] = ()
+    rate_max: Positive | None = None
+    rollover: Positive | None = None
+    states: tuple[float, ...] = ()
+    rest: tuple[float, ...] = ()
+    neighbours: tuple[Text, ...] = ()
+    neighbour_tolerance: Positive | None = None
+    machine_state: Text | None = None
+    smooth: bool | None = None
 
 
 class CleanSection(Section, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +88,9 @@ def explain(settings: Settings, source: Path, tag: str) -> Explanation:
     table = _readings(source, tag, {tag, *rule.machine_states, *rule.neighbours})
     with naming(source):
         hearing = hear(table, rules, tag)
+    there = set(pc.unique(tags_of(table.select(["tag"])).cast(pa.string())).to_pylist())
+    states = tuple(name for name in rule.machine_states if name in there)
+    rule = replace(rule, machine_states=states)
     shown = _most_telling(hearing)
     hearing = hear(table, rules, tag, frozenset(shown))
     order = np.argsort(hearing.time_us, kind="stable")

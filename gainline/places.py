@@ -5,11 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
+from typing import Any
 
 from contracts.errors import ConfigError
 from contracts.tags import EDITABLE, Kind, Tag, TagRule
 from gainline.config import Settings, TagSection
 from ingest.topics import Templates, kind_of
+
+# What a pattern tells the judge as it is; it has the same name in a rule.
+_TOLD = (
+    "low",
+    "high",
+    "sentinels",
+    "rate_max",
+    "rollover",
+    "states",
+    "rest",
+    "neighbour_tolerance",
+)
 
 # Makes the entry of a tag in the catalogue; beside the tag its path, where that is another.
 TagMaker = Callable[[str, str | None], Tag]
@@ -46,18 +59,49 @@ def renewed(known: Mapping[str, Tag], make: TagMaker) -> list[Tag]:
 
 
 def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str], TagRule]:
-    """Make what tells the judge what is possible for a tag; `kinds` were set by hand."""
+    """Make what tells the judge what is possible for a tag; `kinds` were set by hand.
+
+    Raises ConfigError for a pattern that contradicts itself.
+    """
     make, sections_of = tag_maker(settings), _section_finder(settings)
+    named = frozenset(name for section in settings.tags for name in section.neighbours)
+    tellers = frozenset(section.machine_state for section in settings.tags)
 
     def rule(tag: str) -> TagRule:
-        kind = kinds.get(tag) or make(tag, None).kind
-        limiting = (each for each in sections_of(tag) if _has_limits(each))
-        limits = next(limiting, None)
-        if limits is None:
-            return TagRule(kind)
-        return TagRule(kind, limits.low, limits.high, limits.sentinels)
+        made, sections = make(tag, None), sections_of(tag)
+        kind = kinds.get(tag) or made.kind
+        told = {key: said for key in _TOLD if (said := _first(sections, key)) is not None}
+        state = _first(sections, "machine_state")
+        tells = kind is Kind.STATE and made.place.metric == settings.panel.state
+        return TagRule(
+            kind,
+            **told,
+            neighbours=tuple(name for name in _first(sections, "neighbours") or () if name != tag),
+            is_neighbour=tag in named,
+            machine_states=(state,) if state else machine_states(made, settings.panel.state),
+            tells_state=tells or tag in tellers,
+            is_smoothed=bool(_first(sections, "smooth")),
+        )
 
     return rule
+
+
+def machine_states(tag: Tag, metric: str) -> tuple[str, ...]:
+    """Name the tags that may tell the state of a tag's machine, then of its line.
+
+    They stand beside it, and `metric` is what they measure.
+
+    >>> from contracts.tags import Place
+    >>> place = Place(line="line1", machine="press", metric="force")
+    >>> machine_states(Tag("line1/press/force", place, None, Kind.GAUGE), "state")
+    ('line1/press/state', 'line1/state')
+    """
+    own, machine = tag.place.metric or "", tag.place.machine
+    if not own or own == metric or not tag.tag.endswith(own):
+        return ()
+    beside = tag.tag.removesuffix(own)
+    above = beside.removesuffix(f"{machine}/") if machine else beside
+    return tuple(dict.fromkeys((beside + metric, above + metric)))
 
 
 def kinds_by_hand(known: Mapping[str, Tag]) -> dict[str, Kind]:
@@ -78,18 +122,19 @@ def _section_finder(settings: Settings) -> Callable[[str], list[TagSection]]:
     for section in settings.tags:
         if section.kind is not None:
             kind_named(section.kind, f"tags.kind: {section.kind!r} of pattern {section.pattern!r}")
+        if section.low is not None and section.high is not None and section.low > section.high:
+            raise ConfigError(
+                f"tags.low: {section.low:g} of pattern {section.pattern!r} is above its high,"
+                f" {section.high:g}: no value would be possible; swap them"
+            )
     patterns = [(re.compile(translate(each.pattern)), each) for each in settings.tags]
     return lambda tag: [section for pattern, section in patterns if pattern.match(tag)]
 
 
-def _first(sections: Iterable[TagSection], key: str) -> str | None:
+def _first(sections: Iterable[TagSection], key: str) -> Any:  # noqa: ANN401  # whatever the key is
     """Give what the first section says that has the key."""
     said = (getattr(section, key) for section in sections)
-    return next((word for word in said if word is not None), None)
-
-
-def _has_limits(section: TagSection) -> bool:
-    return section.low is not None or section.high is not None or bool(section.sentinels)
+    return next((word for word in said if word is not None and word != ()), None)
 
 
 def _with_edits(made: Tag, known: Tag) -> Tag:

@@ -11,7 +11,6 @@ import numpy as np
 
 from clean.history import US_PER_S
 from clean.suggest import SHARES
-from gainline.config import TagSection
 
 if TYPE_CHECKING:
     from clean.suggest import Suggestion, Value
@@ -85,9 +84,8 @@ def _seen(one: Suggested) -> Iterator[str]:
 
 
 def _line(key: str, value: str, because: str) -> str:
-    """Write one key with its grounds; as a comment where the configuration has no such key."""
-    hidden = "" if key in TagSection.__struct_fields__ else "# "
-    return f"{f'{hidden}{key} = {value}':<{VALUE_WIDTH}} # {because}"
+    """Write one key with its grounds."""
+    return f"{f'{key} = {value}':<{VALUE_WIDTH}} # {because}"
 
 
 def _value(value: Value) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.errors import ConfigError
 from contracts.tags import Kind, Place, Tag, TagRule
 from gainline import wiring
 from gainline.config import IngestSection, Settings, StoreSection, TagSection
@@ -51,7 +52,7 @@ def test_a_place_is_read_from_the_path_where_the_tag_is_another() -> None:
     assert tag.tag == "g/n/d/in/1"
 
 
-def test_the_judge_takes_limits_together_and_the_kind_that_was_set_by_hand() -> None:
+def test_the_judge_is_told_each_key_by_the_first_match_and_the_kind_that_was_set_by_hand() -> None:
     settings = Settings(
         tags=(
             TagSection(pattern="a/*", unit="K"),
@@ -60,11 +61,59 @@ def test_the_judge_takes_limits_together_and_the_kind_that_was_set_by_hand() -> 
         )
     )
     tag = replace(tag_maker(settings)("a/t", None), kind=Kind.STATE)
-    assert wiring.rule_for(settings)("a/t") == TagRule(Kind.COUNTER, 0.0)
-    assert wiring.rule_for(settings)("a/u") == TagRule(Kind.COUNTER, None, 9.0, (5.0,))
+    line = ("a/state",)
+    rule = wiring.rule_for(settings)
+    assert rule("a/t") == TagRule(Kind.COUNTER, 0.0, 9.0, (5.0,), machine_states=line)
+    assert rule("a/u") == TagRule(Kind.COUNTER, None, 9.0, (5.0,), machine_states=line)
     assert wiring.rule_for(settings, {"a/t": tag})("a/t").kind is Kind.COUNTER
     by_hand = {"a/t": replace(tag, edited=frozenset({"kind"}))}
-    assert wiring.rule_for(settings, by_hand)("a/t") == TagRule(Kind.STATE, 0.0)
+    assert wiring.rule_for(settings, by_hand)("a/t").kind is Kind.STATE
+
+
+def test_every_key_for_the_judge_reaches_it() -> None:
+    settings = Settings(
+        tags=(
+            TagSection(
+                pattern="a/t1",
+                rate_max=2.0,
+                rollover=100.0,
+                states=(0.0, 1.0),
+                rest=(4.0,),
+                neighbours=("a/t2", "a/t1"),
+                neighbour_tolerance=0.5,
+                machine_state="a/running",
+                smooth=True,
+            ),
+        )
+    )
+    rule = wiring.rule_for(settings)
+    assert rule("a/t1") == TagRule(
+        rate_max=2.0,
+        rollover=100.0,
+        states=(0.0, 1.0),
+        rest=(4.0,),
+        neighbours=("a/t2",),
+        neighbour_tolerance=0.5,
+        machine_states=("a/running",),
+        is_neighbour=True,
+        is_smoothed=True,
+    )
+    assert rule("a/t2").is_neighbour
+    assert rule("a/running").tells_state
+
+
+def test_the_state_of_a_machine_and_its_line_is_context_without_being_told() -> None:
+    rule = wiring.rule_for(Settings())
+    names = ("lyon/body/line1/press/state", "lyon/body/line1/state")
+    assert rule("lyon/body/line1/press/power_kw").machine_states == names
+    assert all(rule(name).tells_state for name in names)
+    assert rule("lyon/body/line1/press/state").machine_states == ()
+
+
+def test_limits_that_allow_no_value_are_refused() -> None:
+    settings = Settings(tags=(TagSection(pattern="*/t", low=9.0, high=1.0),))
+    with pytest.raises(ConfigError, match=r"'\*/t' is above its high.*swap them"):
+        wiring.rule_for(settings)
 
 
 def test_what_was_set_by_hand_is_not_renewed() -> None:
