@@ -110,6 +110,7 @@ class TagSection(Section, frozen=True):
     neighbour_tolerance: Positive | None = None
     machine_state: Text | None = None
     smooth: bool | None = None
+    source_unit: Text | None = None
 
 
 class CleanSection(Section, frozen=True):

@@ -10,6 +10,7 @@ from typing import Any
 from contracts.errors import ConfigError
 from contracts.tags import EDITABLE, Kind, Tag, TagRule
 from gainline.config import Settings, TagSection
+from gainline.units import conversion
 from ingest.topics import Templates, kind_of
 
 # What a pattern tells the judge as it is; it has the same name in a rule.
@@ -66,12 +67,16 @@ def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str]
     make, sections_of = tag_maker(settings), _section_finder(settings)
     named = frozenset(name for section in settings.tags for name in section.neighbours)
     tellers = frozenset(section.machine_state for section in settings.tags)
+    conversions = {id(each): _conversion(each) for each in settings.tags}
 
     def rule(tag: str) -> TagRule:
         made, sections = make(tag, None), sections_of(tag)
         kind = kinds.get(tag) or made.kind
         told = {key: said for key in _TOLD if (said := _first(sections, key)) is not None}
         state = _first(sections, "machine_state")
+        factor, offset = next(
+            filter(None, (conversions[id(each)] for each in sections)), (1.0, 0.0)
+        )
         tells = kind is Kind.STATE and made.place.metric == settings.panel.state
         return TagRule(
             kind,
@@ -80,6 +85,8 @@ def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str]
             is_neighbour=tag in named,
             machine_states=(state,) if state else machine_states(made, settings.panel.state),
             tells_state=tells or tag in tellers,
+            factor=factor,
+            offset=offset,
             is_smoothed=bool(_first(sections, "smooth")),
         )
 
@@ -129,6 +136,19 @@ def _section_finder(settings: Settings) -> Callable[[str], list[TagSection]]:
             )
     patterns = [(re.compile(translate(each.pattern)), each) for each in settings.tags]
     return lambda tag: [section for pattern, section in patterns if pattern.match(tag)]
+
+
+def _conversion(section: TagSection) -> tuple[float, float] | None:
+    """Give factor and offset into the unit of a section. Raises ConfigError."""
+    if section.source_unit is None:
+        return None
+    where = f"tags.source_unit: of pattern {section.pattern!r}"
+    if not section.unit:
+        raise ConfigError(f"{where}: say beside it with `unit` what it is to be converted into")
+    try:
+        return conversion(section.source_unit, section.unit)
+    except ConfigError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
 
 
 def _first(sections: Iterable[TagSection], key: str) -> Any:  # noqa: ANN401  # whatever the key is

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,6 +109,30 @@ def test_the_state_of_a_machine_and_its_line_is_context_without_being_told() -> 
     assert rule("lyon/body/line1/press/power_kw").machine_states == names
     assert all(rule(name).tells_state for name in names)
     assert rule("lyon/body/line1/press/state").machine_states == ()
+
+
+def test_what_arrives_in_another_unit_is_converted_for_the_judge() -> None:
+    section = TagSection(pattern="*/t", unit="degC", source_unit="degF", high=150.0)
+    rule = wiring.rule_for(Settings(tags=(TagSection(pattern="*", unit="K"), section)))
+    assert rule("a/t").factor * 212.0 + rule("a/t").offset == pytest.approx(100.0)
+    assert (rule("a/u").factor, rule("a/u").offset) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "source_unit", "words"),
+    [
+        (None, "degF", "say beside it with `unit`"),
+        ("bar", "degC", "'degC' cannot be converted into 'bar'"),
+        ("degC", "Fahrenhight", "the unit 'Fahrenhight' is not known"),
+        ("degC", "3 degF", "the unit '3 degF' is not known"),
+    ],
+)
+def test_a_unit_that_cannot_be_converted_is_refused(
+    unit: str | None, source_unit: str, words: str
+) -> None:
+    settings = Settings(tags=(TagSection(pattern="*/t", unit=unit, source_unit=source_unit),))
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        wiring.rule_for(settings)
 
 
 def test_limits_that_allow_no_value_are_refused() -> None:
