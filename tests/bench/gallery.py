@@ -88,8 +88,8 @@ PICTURES = (
         "steel/usage_kwh", 20_000, 300, "kWh",
     ),
     Picture(
-        "upset", "Steam at a sensor: a true upset is kept",
-        "wsn/single/m1/humidity", 2300, 240, "%",
+        "upset", "Steam at a sensor: a true upset is kept, though it is rough",
+        "wsn/single/m1/humidity", 2300, 240, "%", found=Reason.NOISE,
     ),
     Picture(
         "disturbance", "A step in the cooling water of a simulated reactor is kept",
