@@ -12,7 +12,9 @@ from clean.company import Company, enter
 from clean.compiled import entry, fingerprint, pasted, rule
 from clean.context import NOBODY, Machines, is_explained, remember
 from clean.doubts import gauge_doubts_of
+from clean.kinds import HELD_CHANGES, SHOWN_MIN, learn_kind
 from clean.limits import Limits, in_unit, mark_value
+from clean.moves import NOT_SOUND
 from clean.order import REPEAT, forget_oldest, insert, is_same, place_of, time_of
 from clean.repair import repaired
 from clean.rules import doubts_of
@@ -29,7 +31,9 @@ from clean.spikes import (
 from clean.state import (
     BALANCE,
     CANDIDATE,
+    CHANGES,
     CODE,
+    CODES_SHOWN,
     EMPTY,
     GAUGE,
     HALF,
@@ -162,7 +166,7 @@ def take_all(desk: Desk, rows: Rows, first_number: int) -> None:
         tag = rows.tag[i]
         if not is_closing:
             take_one(desk, rows, i, first_number + i)
-        wait = HALF + REORDER if desk.limits.kind[tag] == GAUGE else REORDER
+        wait = HALF + REORDER if desk.state.kind[tag] == GAUGE else REORDER
         if is_closing or state.tally[tag, USED] - state.tally[tag, JUDGED] > wait:
             judge_next(desk, tag)
 
@@ -235,6 +239,8 @@ def judge_next(desk: Desk, tag: int) -> None:
     count_types(state, tag, mark)
     state.mark[tag, slot] = (mark & ~CANDIDATE) | (SPIKE if spike == FOUND else 0)
     doubts |= SPIKE_BIT if spike == SUSPECT else 0
+    if desk.limits.learns_kind[tag] and not state.mark[tag, slot] & NOT_SOUND:
+        learn_its_kind(desk, tag, slot)
     write(desk, state.number[tag, slot], bad, doubts, clean)
     state.tally[tag, JUDGED] = slot + 1
     if slot + 1 > HALF:
@@ -293,13 +299,13 @@ def judge_by_neighbours(
 def is_gauge(desk: Desk, tag: int) -> bool:
     """Tell whether neighbours may judge this tag: not a counter, a state, a waveform."""
     interval = desk.state.trait[tag, INTERVAL]
-    return desk.limits.kind[tag] == GAUGE and not 0.0 < interval < WAVEFORM_INTERVAL_US
+    return desk.state.kind[tag] == GAUGE and not 0.0 < interval < WAVEFORM_INTERVAL_US
 
 
 @pasted
 def gap_before(desk: Desk, tag: int, slot: int) -> int:
     """Say that a reading is the first after a gap, of a tag that is sampled and well known."""
-    state, kind = desk.state, desk.limits.kind[tag]
+    state, kind = desk.state, desk.state.kind[tag]
     if kind in (STATE, WAVEFORM) or not is_after_gap(state, tag, slot):
         return 0
     if kind == GAUGE and (state.tally[tag, HISTORY] < WARM_UP or not is_gauge(desk, tag)):
@@ -310,8 +316,23 @@ def gap_before(desk: Desk, tag: int, slot: int) -> int:
 @rule
 def type_flaw_of(desk: Desk, tag: int) -> int:
     """Name what is wrong with a text where numbers belong; a state may be told in words."""
-    may_be_text = desk.limits.kind[tag] in (STATE, WAVEFORM)
+    may_be_text = desk.state.kind[tag] in (STATE, WAVEFORM)
     return 0 if may_be_text or desk.state.tally[tag, BALANCE] < NUMERIC_MIN else TYPE_BIT
+
+
+@pasted
+def learn_its_kind(desk: Desk, tag: int, slot: int) -> None:
+    """Learn of what kind the tag is; as another one it begins anew."""
+    state, kind, doubt = desk.state, desk.state.kind[tag], desk.state.doubt[tag]
+    if slot == 0 or state.mark[tag, slot - 1] & NOT_SOUND:
+        return
+    lasts = state.tally[tag, HISTORY] >= SHOWN_MIN and doubt[CHANGES] <= HELD_CHANGES
+    move = state.value[tag, slot - 1], state.value[tag, slot], state.time[tag, slot], lasts
+    learned = learn_kind(kind, move, doubt)
+    if learned != kind:
+        doubt[:CODES_SHOWN] = 0.0
+        state.kind[tag], state.tally[tag, RUN] = learned, 0
+        desk.company.compared[tag] = 0
 
 
 @pasted

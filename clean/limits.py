@@ -27,8 +27,7 @@ from clean.state import (
 )
 from contracts.tags import Kind, TagRule
 
-KIND_CODES: Final[dict[Kind | None, int]] = {
-    None: GAUGE,
+KIND_CODES: Final[dict[Kind, int]] = {
     Kind.GAUGE: GAUGE,
     Kind.COUNTER: COUNTER,
     Kind.STATE: STATE,
@@ -63,7 +62,8 @@ class Limits(NamedTuple):
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
-    kind: npt.NDArray[np.int8]
+    kind: npt.NDArray[np.int8]  # which it begins as
+    learns_kind: npt.NDArray[np.bool_]
     codes: Lists  # sentinels
     rests: Lists
     factor: npt.NDArray[np.float64]  # a reading times this, plus `offset`, is in the unit
@@ -81,6 +81,7 @@ def limits_of(rules: Sequence[TagRule]) -> Limits:
         low=np.array([-np.inf if one.low is None else one.low for one in rules], np.float64),
         high=np.array([np.inf if one.high is None else one.high for one in rules], np.float64),
         kind=np.array([KIND_CODES[one.kind] for one in rules], np.int8),
+        learns_kind=np.array([one.learns_kind for one in rules], np.bool_),
         codes=lists_of([one.sentinels for one in rules]),
         rests=lists_of([one.rest for one in rules]),
         factor=np.array([one.factor for one in rules], np.float64),

@@ -12,7 +12,7 @@ import pyarrow as pa
 from clean.company import Circle, Company
 from clean.context import Context, Machines
 from clean.kernel import Desk, Rows, Verdicts, close, new_desk, take
-from clean.limits import joined, limits_of
+from clean.limits import KIND_CODES, Limits, joined, limits_of
 from clean.state import (
     JUDGED,
     SLOTS,
@@ -41,6 +41,10 @@ class Roster:
         self.context, self.circle = Context(), Circle()
         self._introduce(tags, told)
 
+    def kinds(self) -> npt.NDArray[np.int8]:
+        """Give the code of the kind by which each tag is judged, in the order of their rows."""
+        return self.state.kind[: len(self._rows)]
+
     @property
     def tags(self) -> list[str]:
         """The tags in the order of their rows."""
@@ -48,22 +52,23 @@ class Roster:
 
     def tables(self) -> list[pa.Table]:
         """Write all that is known, bit by bit, each array by the names of the tags."""
-        kinds = pa.array(self._limits.kind)
-        own = to_table(self.state, self.tags).append_column("kind", kinds)
+        told = pa.array(_kinds_told(self._limits))
+        own = to_table(self.state, self.tags).append_column("kind_told", told)
         return [own, self.context.to_table(self.tags), self.circle.to_table(self.tags)]
 
     @classmethod
     def restore(cls, tables: list[pa.Table], rules: Callable[[str], TagRule]) -> Roster:
         """Take back what `tables` wrote; DataError where another version did.
 
-        What was learned of a tag as of another kind than it is now is forgotten.
+        What was learned of a tag is forgotten where another kind is told of it now.
         """
         roster = cls(rules, *from_table(tables[0]))
         own, machines, neighbours = tables
         roster.context.recall(machines, roster._rows)
         roster.circle.recall(neighbours, roster._rows)
-        changed = np.flatnonzero(own["kind"].to_numpy() != roster._limits.kind)
+        changed = np.flatnonzero(own["kind_told"].to_numpy() != _kinds_told(roster._limits))
         roster.state.doubt[changed], roster.circle.company.compared[changed] = 0.0, 0
+        roster.state.kind[changed] = roster._limits.kind[changed]
         return roster
 
     def rows_of(self, tags: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
@@ -104,7 +109,9 @@ class Roster:
         if capacity > len(self.state.value):
             self.state = grown(self.state, capacity)
         told = [self._rules(tag) for tag in tags]
-        self._limits = joined(self._limits, limits_of(told))
+        limits = limits_of(told)
+        self.state.kind[len(self._rows) - len(tags) : len(self._rows)] = limits.kind
+        self._limits = joined(self._limits, limits)
         self._introduce(tags, told)
 
     def _others(self) -> tuple[Machines, Company]:
@@ -118,6 +125,11 @@ class Roster:
 def empty_roster(rules: Callable[[str], TagRule]) -> Roster:
     """Begin with no tag."""
     return Roster(rules, new_state(FIRST_CAPACITY), [])
+
+
+def _kinds_told(limits: Limits) -> npt.NDArray[np.int8]:
+    """Give what was told of the kinds, one number for each tag."""
+    return limits.kind + limits.learns_kind * np.int8(len(KIND_CODES))
 
 
 def fallen(desk: Desk) -> Verdicts:

@@ -32,7 +32,7 @@ def doubts_of(desk: Desk, tag: int, slot: int, spike: int) -> int:
 
     A gauge of which nothing was told costs one branch.
     """
-    state, limits, kind, doubts = desk.state, desk.limits, desk.limits.kind[tag], 0
+    state, limits, kind, doubts = desk.state, desk.limits, desk.state.kind[tag], 0
     if (kind == GAUGE and not limits.is_told[tag]) or kind == WAVEFORM:
         return doubts
     if state.mark[tag, slot] & UNTRUSTED or spike == FOUND:
@@ -55,7 +55,7 @@ def doubts_of(desk: Desk, tag: int, slot: int, spike: int) -> int:
 @pasted
 def told_doubts_of(desk: Desk, tag: int, slot: int, move: Move) -> int:
     """Sum the reasons of the rules that look only where they were told what to look for."""
-    state, limits, kind, doubts = desk.state, desk.limits, desk.limits.kind[tag], 0
+    state, limits, kind, doubts = desk.state, desk.limits, desk.state.kind[tag], 0
     if is_unknown(limits.states, tag, move.value):
         doubts |= STATE_BIT
     if limits.rate_max[tag] > 0.0 and kind != STATE:

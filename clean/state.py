@@ -61,11 +61,12 @@ ROUGH_USUAL: Final = 5  # mean of the roughness of a reading
 ROUGH_TAIL: Final = 6  # the .97 quantile of its median in a window
 DULL_TAIL: Final = 7  # the .03 quantile of the roughness of a reading
 DULL: Final = 8  # how many windows in a row were duller than the tag ever is
-APART_SPREAD: Final = 10  # .97 quantile of the distance from the neighbours; 9 is free
-LEARNED_A: Final = 11
-LEARNED_B: Final = 12
-LEARNED_C: Final = 13
-DOUBTS: Final = 14
+APART_SPREAD: Final = 9  # .97 quantile of the distance from the neighbours
+# What the kind is learned from: the same columns for every kind (clean/kinds.py).
+KIND_EVIDENCE: Final = 10  # against the kind that it is
+KIND_SINCE_H: Final = 11  # when that began, hours since 1970
+CODES_SHOWN: Final = 12  # bits: which small whole numbers there were
+DOUBTS: Final = 13
 # No rule looks at two kinds, so what is learned of other kinds has names of its own for the same.
 GROWTH: Final = 0  # counter: the .97 quantile of its growth between two readings
 GROWN: Final = 1  # how many changes were seen
@@ -83,7 +84,7 @@ STATE: Final = 2
 WAVEFORM: Final = 3
 INVENTORY: Final = 4
 
-VERSION: Final = b"5"
+VERSION: Final = b"6"
 
 
 class State(NamedTuple):
@@ -97,6 +98,7 @@ class State(NamedTuple):
     tally: npt.NDArray[np.int16]  # (tags, COUNTS)
     code: npt.NDArray[np.float32]  # (tags, CODES)
     doubt: npt.NDArray[np.float32]  # (tags, DOUBTS)
+    kind: npt.NDArray[np.int8]  # (tags,), the one by which it is judged
 
 
 def new_state(capacity: int) -> State:
@@ -117,6 +119,7 @@ def new_state(capacity: int) -> State:
         tally=np.zeros((capacity, COUNTS), np.int16),
         code=np.zeros((capacity, CODES), np.float32),
         doubt=np.zeros((capacity, DOUBTS), np.float32),
+        kind=np.zeros(capacity, np.int8),
     )
 
 
@@ -144,7 +147,7 @@ def to_table(state: State, tags: list[str]) -> pa.Table:
     columns: dict[str, Any] = {"tag": pa.array(tags, pa.string())}
     for name, array in zip(State._fields, arrays(state), strict=True):
         rows = np.ascontiguousarray(array[: len(tags)])
-        width = rows.shape[1] * rows.itemsize
+        width = array[0].nbytes
         columns[name] = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(width), len(tags), [None, pa.py_buffer(rows.tobytes())]
         )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from clean.codes import codes_of
 from clean.history import US_PER_S, Floats, History, fastest, interval_s, resolution, stays
+from clean.kernel import Rows
+from clean.limits import KIND_CODES
+from clean.roster import empty_roster
 from contracts.tags import Kind, TagRule
 
-Value = float | tuple[float, ...]
+Value = float | tuple[float, ...] | Kind
 
 # Of so many sound readings, were they drawn by lot, the next is beyond all in one of 250 cases.
 READINGS_MIN: Final = 500
@@ -63,7 +67,8 @@ class Suggestion:
     def applied_to(self, rule: TagRule) -> TagRule:
         """Give the rule with all proposals in it."""
         said = {name: getattr(rule, name) for name in TagRule.__slots__}
-        return TagRule(**(said | {one.key: one.value for one in self.proposals}))
+        told = TagRule(**(said | {one.key: one.value for one in self.proposals}))
+        return replace(told, learns_kind=rule.learns_kind and told.kind is rule.kind)
 
 
 def suggest(
@@ -71,22 +76,26 @@ def suggest(
 ) -> Suggestion:
     """Learn from a history of at least one reading what may be told of the tag.
 
-    Of `rule` the kind, the factor and the offset are used; `bounds` are what physics allows, in
-    the unit of the rule. Nothing that is suggested says of a sound reading that it is a fault.
+    Of `rule` the kind, which may be a hint, the factor and the offset are used; `bounds` are what
+    physics allows, in the unit of the rule. Nothing that is suggested says of a sound reading that
+    it is a fault.
     """
-    codes = {} if rule.kind is Kind.WAVEFORM else codes_of(history)
+    found: list[Proposal | str] = []
+    kind = _kind(history, rule) if rule.learns_kind else rule.kind
+    if kind is not rule.kind:
+        found.append(Proposal("kind", kind, f"by its values; by its name it were a {rule.kind}"))
+    codes = {} if kind is Kind.WAVEFORM else codes_of(history)
     history = history.without(tuple(codes))
     values = history.value[history.is_sound] * rule.factor + rule.offset
-    found: list[Proposal | str] = []
-    if rule.kind in (None, Kind.GAUGE, Kind.INVENTORY):
+    if kind in (Kind.GAUGE, Kind.INVENTORY):
         found += _range(history, values, bounds)
     if codes:
         found.append(_sentinels(codes, len(history.value)))
-    if rule.kind in (None, Kind.GAUGE):
+    if kind is Kind.GAUGE:
         found += [*_rate(history, values, abs(rule.factor)), *_rest(values)]
-    if rule.kind is Kind.COUNTER:
+    if kind is Kind.COUNTER:
         found += _rollover(values)
-    if rule.kind is Kind.STATE:
+    if kind is Kind.STATE:
         found += _states(history, values)
     return Suggestion(
         readings=len(history.value),
@@ -99,6 +108,18 @@ def suggest(
         proposals=tuple(one for one in found if isinstance(one, Proposal)),
         notes=tuple(one for one in found if isinstance(one, str)),
     )
+
+
+def _kind(history: History, rule: TagRule) -> Kind:
+    """Give the kind that the judge has learned by the end of a history."""
+    roster = empty_roster(lambda _: rule)
+    roster.rows_of(pa.chunked_array([["the tag"]]))
+    count = len(history.value)
+    none = np.zeros(count, np.uint8)
+    roster.take(Rows(np.zeros(count, np.int32), history.time_us, history.value, none), 0)
+    roster.close()
+    names = {code: kind for kind, code in KIND_CODES.items()}
+    return names[int(roster.kinds()[0])]
 
 
 def _range(

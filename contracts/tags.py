@@ -80,7 +80,7 @@ class TagRule:
     anything else UNCERTAIN.
     """
 
-    kind: Kind | None = Kind.GAUGE  # None: to be learned from the values
+    kind: Kind = Kind.GAUGE  # a hint, if `learns_kind`
     low: float | None = None
     high: float | None = None
     sentinels: tuple[float, ...] = ()
@@ -96,4 +96,5 @@ class TagRule:
     tells_state: bool = False  # may be named in the machine_states of others
     factor: float = 1.0
     offset: float = 0.0
+    learns_kind: bool = False  # the values decide
     is_smoothed: bool = False  # value_clean of a GOOD reading is smoothed

@@ -258,10 +258,12 @@ def _counts(hearing: Hearing) -> dict[str, int]:
 
 def _told(rule: TagRule) -> dict[str, Any]:
     """Give what the rule says that is not said of every tag."""
-    usual = TagRule(kind=None)
+    usual = TagRule()
     said = {name: getattr(rule, name) for name in TagRule.__slots__}
     told = {key: value for key, value in said.items() if value != getattr(usual, key)}
-    return told | {"kind": str(rule.kind or "to be learned from the values")}
+    told.pop("learns_kind", None)
+    by = ", by its name: the values decide" if rule.learns_kind else ""
+    return told | {"kind": f"{rule.kind}{by}"}
 
 
 def _per_rule(hearing: Hearing) -> Iterator[tuple[str, int, dict[str, Any] | None]]:

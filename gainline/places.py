@@ -25,6 +25,9 @@ _TOLD = (
     "neighbour_tolerance",
 )
 
+# What a name only hints at: the values decide. The words of the others have one meaning.
+_HINTS = frozenset({Kind.GAUGE, Kind.COUNTER})
+
 # Makes the entry of a tag in the catalogue; beside the tag its path, where that is another.
 TagMaker = Callable[[str, str | None], Tag]
 
@@ -72,6 +75,7 @@ def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str]
     def rule(tag: str) -> TagRule:
         made, sections = make(tag, None), sections_of(tag)
         kind = kinds.get(tag) or made.kind
+        is_law = tag in kinds or _first(sections, "kind") is not None or kind not in _HINTS
         told = {key: said for key in _TOLD if (said := _first(sections, key)) is not None}
         state = _first(sections, "machine_state")
         factor, offset = next(
@@ -87,6 +91,7 @@ def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str]
             tells_state=tells or tag in tellers,
             factor=factor,
             offset=offset,
+            learns_kind=not is_law,
             is_smoothed=bool(_first(sections, "smooth")),
         )
 

@@ -59,11 +59,11 @@ def _table(one: Suggested) -> Iterator[str]:
         # brackets take the meaning from *, ? and [ in the name of a tag
         yield f"pattern = {quoted(glob.escape(subject.tag))}"
     yield from (f"# {words}" for words in _seen(one))
-    if learned.proposals:
+    if learned.proposals and all(each.key != "kind" for each in learned.proposals):
         by = "set by hand" if subject.is_kind_set else "by its name, or as it is configured"
         yield _line("kind", quoted(str(subject.kind)), by)
-        if subject.unit:
-            yield _line("unit", quoted(subject.unit), "as it is known")
+    if learned.proposals and subject.unit:
+        yield _line("unit", quoted(subject.unit), "as it is known")
     for proposal in learned.proposals:
         yield _line(proposal.key, _value(proposal.value), proposal.because)
     yield from (f"# {note}" for note in learned.notes)
@@ -89,6 +89,8 @@ def _line(key: str, value: str, because: str) -> str:
 
 
 def _value(value: Value) -> str:
+    if isinstance(value, str):
+        return quoted(str(value))
     if isinstance(value, tuple):
         return f"[{', '.join(map(repr, value))}]"
     return repr(value)

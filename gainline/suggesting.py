@@ -90,7 +90,8 @@ def suggestions(settings: Settings, parts: Iterator[Part]) -> Iterator[Suggested
 
 def _plain(rule: TagRule, subject: Subject) -> TagRule:
     """Give a rule that knows no limit: what was configured before is not to hide what was."""
-    return TagRule(kind=subject.kind, factor=rule.factor, offset=rule.offset)
+    is_hint = rule.learns_kind and rule.kind is subject.kind and not subject.is_kind_set
+    return TagRule(subject.kind, factor=rule.factor, offset=rule.offset, learns_kind=is_hint)
 
 
 def _places_of(table: pa.Table) -> dict[str, npt.NDArray[np.int64]]:

@@ -30,13 +30,12 @@ _NAME = re.compile(r"\{(\w+)([?*]?)\}")
 _ANY_LEVEL = frozenset({"+", "*"})
 _LEVEL = "[^/]*"
 
-# The last word of a metric tells its kind. A closed list: words that mean one kind in every
-# plant we know; whatever else is a gauge, which is judged most leniently of all.
+# The last word of a metric tells its kind. A closed list: words that mean one kind in nearly
+# every plant; whatever else is a gauge. Of gauges and counters the values have the last word.
 _COUNTERS = frozenset(
     {"count", "counter", "total", "totalizer", "kwh", "mwh", "wh", "kvarh", "kg", "energy"}
 )
-# Before the last word they make it an amount for each interval, which goes up and down.
-_AMOUNTS = frozenset({"usage", "consumption", "demand"})
+_INVENTORIES = frozenset({"inventory", "wip"})
 _STATES = frozenset({"state", "status", "mode"})
 _WAVEFORMS = frozenset({"waveform"})
 _RAW_VIBRATION = ("vibration", "raw")
@@ -84,12 +83,14 @@ def kind_of(metric: str) -> Kind:
     >>> [kind_of(name).value for name in ("good_count", "EnergyTotal", "run_state", "temperature")]
     ['counter', 'counter', 'state', 'gauge']
     >>> kind_of("drive/vibration_raw"), kind_of("usage_kwh")
-    (<Kind.WAVEFORM: 'waveform'>, <Kind.GAUGE: 'gauge'>)
+    (<Kind.WAVEFORM: 'waveform'>, <Kind.COUNTER: 'counter'>)
     """
     words = [word.lower() for word in _WORD.findall(metric.rpartition("/")[2])]
     last = words[-1] if words else ""
     if last in _COUNTERS or last.endswith("count"):
-        return Kind.GAUGE if _AMOUNTS.intersection(words[:-1]) else Kind.COUNTER
+        return Kind.COUNTER
+    if last in _INVENTORIES:
+        return Kind.INVENTORY
     if last in _STATES:
         return Kind.STATE
     if last in _WAVEFORMS or tuple(words[-2:]) == _RAW_VIBRATION:

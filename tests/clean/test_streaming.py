@@ -33,7 +33,8 @@ Make = Callable[..., RawBatch]
 
 # What may be told of a tag, each field often left as it is; a new field has to be added here.
 DRAWN: Final[dict[str, st.SearchStrategy[Any]]] = {
-    "kind": st.sampled_from([None, Kind.GAUGE, Kind.GAUGE, *Kind]),
+    "kind": st.sampled_from([Kind.GAUGE, Kind.GAUGE, *Kind]),
+    "learns_kind": st.booleans(),
     "low": st.sampled_from([None, -50.0, 19.8]),
     "high": st.sampled_from([None, 900.0, 20.2]),
     "sentinels": st.sampled_from([(), (0.0,), (85.0, -9999.0)]),
@@ -179,7 +180,7 @@ def test_verdicts_are_the_same_for_any_cutting_into_batches(
 
 @pytest.mark.parametrize("size", [1, 17, 1000])
 def test_verdicts_are_the_same_for_chunks_of_any_size(batch: Make, size: int) -> None:
-    rng, rules = np.random.default_rng(1), {"plain": TagRule(), "none": TagRule(kind=None)}
+    rng, rules = np.random.default_rng(1), {"plain": TagRule(), "open": TagRule(learns_kind=True)}
     values, tags = rng.standard_t(2, 1200), rng.choice(list(rules), 1200)
     readings = [{"tag": t, "value": v} for t, v in zip(tags, values.tolist(), strict=True)]
     table = batch(readings).table

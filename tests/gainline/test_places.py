@@ -98,6 +98,7 @@ def test_every_key_for_the_judge_reaches_it() -> None:
         machine_states=("a/running",),
         is_neighbour=True,
         is_smoothed=True,
+        learns_kind=True,
     )
     assert rule("a/t2").is_neighbour
     assert rule("a/running").tells_state
@@ -242,3 +243,9 @@ def test_a_sparkplug_tag_is_placed_by_its_topic_also_after_a_change(tmp_path: Pa
         rows = fetch(tmp_path / "store", f"{asked} ORDER BY tag").to_pylist()
         same = {"site": "Lyon", "line": "Line 1", "metric": "in/1", "unit": unit}
         assert rows == [same | tag for tag in placed]
+
+
+def test_a_name_only_hints_at_a_gauge_or_a_counter() -> None:
+    rule = wiring.rule_for(Settings(tags=(TagSection(pattern="*/meter_kwh", kind="counter"),)))
+    names = ["a/force", "a/usage_kwh", "a/meter_kwh", "a/mode"]
+    assert [rule(name).learns_kind for name in names] == [True, True, False, False]

@@ -170,6 +170,19 @@ def test_unit_and_kind_of_the_store_are_taken(
     assert (table["kind"], table["unit"]) == ("inventory", "degC")
 
 
+def test_the_kind_is_what_the_values_show(gainline: Command, tmp_path: Path) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    amounts = np.random.default_rng(1).gamma(4.0, 2.0, 1200).round(2) + 1.0
+    times = [begin + timedelta(minutes=15 * i) for i in range(len(amounts))]
+    table = pa.table({"tag": ["l/usage_kwh"] * len(times), "source_time": times, "value": amounts})
+    pq.write_table(table, tmp_path / "usage.parquet")
+    _, text, _ = gainline("suggest", tmp_path / "usage.parquet")
+    (one,) = tomllib.loads(text)["tags"]
+    assert one["kind"] == "gauge"
+    assert one["high"] > amounts.max()
+    assert "by its name it were a counter" in text
+
+
 def test_a_part_of_the_time_is_enough_to_ask_for(
     gainline: Command, file: Path, tmp_path: Path
 ) -> None:

@@ -123,6 +123,8 @@ def test_a_template_that_cannot_be_read_is_the_users_fault(template: str) -> Non
         ("energy_kWh", Kind.COUNTER),
         ("consumption_kwh", Kind.COUNTER),
         ("scrap_kg", Kind.COUNTER),
+        ("usage_kwh", Kind.COUNTER),
+        ("wip", Kind.INVENTORY),
         ("runState", Kind.STATE),
         ("machine-status", Kind.STATE),
         ("mode", Kind.STATE),
