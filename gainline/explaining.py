@@ -262,8 +262,7 @@ def _told(rule: TagRule) -> dict[str, Any]:
     said = {name: getattr(rule, name) for name in TagRule.__slots__}
     told = {key: value for key, value in said.items() if value != getattr(usual, key)}
     told.pop("learns_kind", None)
-    by = ", by its name: the values decide" if rule.learns_kind else ""
-    return told | {"kind": f"{rule.kind}{by}"}
+    return told | {"kind": str(rule.kind)}
 
 
 def _per_rule(hearing: Hearing) -> Iterator[tuple[str, int, dict[str, Any] | None]]:

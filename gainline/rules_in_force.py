@@ -16,7 +16,13 @@ from gainline.config import Settings
 from gainline.places import kinds_by_hand
 
 # Where the rules are, and what makes them of the configuration.
-_CODE = (("clean", "*.py"), ("contracts", "tags.py"), ("gainline", "places.py"))
+_CODE = (
+    ("clean", "*.py"),
+    ("contracts", "tags.py"),
+    ("gainline", "places.py"),
+    ("gainline", "units.py"),
+    ("ingest", "topics.py"),
+)
 
 
 class RulesInForce(NamedTuple):
