@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,6 +24,8 @@ CAST: Final[dict[str, bool]] = {
     "allow_int_overflow": True,  # of long integers, which become the nearest double
     "allow_decimal_truncate": True,
 }
+OFFSET: Final = re.compile(r"([zZ]|[+-]\d\d:?\d\d)\s*$")
+LIKE_THIS: Final = "2026-03-02T06:00:00Z"
 
 
 def refuse_names(names: list[str], added: tuple[str, ...]) -> None:
@@ -36,7 +40,7 @@ def refuse_names(names: list[str], added: tuple[str, ...]) -> None:
         if names.count(name) != 1:
             raise DataError(
                 f"the table needs one column {name!r} and has {names.count(name)}: "
-                f"its columns are {', '.join(names) or 'none at all'}"
+                f"its columns are {', '.join(names) or 'none at all'}; name one of them {name!r}"
             )
 
 
@@ -47,7 +51,7 @@ def tags_of(table: pa.Table) -> pa.ChunkedArray[Any]:
         raise DataError(f"the column 'tag' {_what_is_wrong(column, pa.string())}")
     if not pa.types.is_dictionary(column.type) or _has_holes(column):
         column = pc.cast(column, pa.string())
-    if column.null_count:
+    if column.null_count or _has_empty(column):
         raise DataError("the column 'tag' has empty cells: give every row a tag")
     return column
 
@@ -78,6 +82,16 @@ def _cast(table: pa.Table, name: str) -> pa.ChunkedArray[Any]:
     return cast
 
 
+def _has_empty(column: pa.ChunkedArray[Any]) -> bool:
+    """Tell whether a tag has no name at all, which is what CSV makes of an empty cell."""
+    nothing = pa.scalar("", pa.string())
+    if pa.types.is_dictionary(column.type):
+        chunks: list[Any] = column.chunks
+        if all(pc.index(one.dictionary.cast(pa.string()), nothing).as_py() < 0 for one in chunks):
+            return False
+    return bool(pc.index(column.cast(pa.string()), nothing).as_py() >= 0)
+
+
 def _has_holes(column: pa.ChunkedArray[Any]) -> bool:
     """Tell whether a dictionary has an entry without a name, which no null_count counts."""
     chunks: list[Any] = column.chunks
@@ -86,16 +100,32 @@ def _has_holes(column: pa.ChunkedArray[Any]) -> bool:
 
 def _what_is_wrong(column: pa.ChunkedArray[Any], wanted: pa.DataType) -> str:
     """Say why a column cannot be cast; of text, which cell is in the way."""
-    is_text = _is_castable(column.type, pa.string())
-    found = enumerate(column.to_pylist() if is_text else (), 1)
-    bad = next(
-        ((row, cell) for row, cell in found if cell and (wanted == TIME or not _is_number(cell))),
-        None,
-    )
+    if not _is_castable(column.type, pa.string()):
+        if wanted == TIME and _is_castable(column.type, pa.float64()):
+            return f"has the type {column.type}, and a number is no time: write {LIKE_THIS}"
+        return f"has the type {column.type}: make it {wanted}"
+    cells = ((row, cell) for row, cell in enumerate(column.to_pylist(), 1) if cell)
+    if wanted == TIME:
+        return _which_time(cells)
+    bad = next(((row, cell) for row, cell in cells if not _is_number(cell)), None)
     if bad is None:
         return f"has the type {column.type}: make it {wanted}"
-    fix = "write all times alike, as 2026-03-02T06:00:00Z" if wanted == TIME else "write a number"
-    return f"is text, such as {bad[1]!r} in row {bad[0]}: {fix}, or make it {wanted}"
+    return f"is text, such as {bad[1]!r} in row {bad[0]}: write a number, or make it {wanted}"
+
+
+def _which_time(cells: Iterator[tuple[int, str]]) -> str:
+    """Show the first time; where others are with an offset and it is not, the first of those too.
+
+    >>> _which_time(iter([(1, "2026-01-01T00:00:00Z"), (2, "2026-01-01 00:00:01")]))[:77]
+    "is text, such as '2026-01-01T00:00:00Z' in row 1 and '2026-01-01 00:00:01' in"
+    """
+    row, first = next(cells)
+    is_zoned = bool(OFFSET.search(first))
+    odd = next((each for each in cells if bool(OFFSET.search(each[1])) is not is_zoned), None)
+    fix = f"write all times alike, as {LIKE_THIS}, or make it {TIME}"
+    if odd is None:
+        return f"is text, such as {first!r} in row {row}: {fix}"
+    return f"is text, such as {first!r} in row {row} and {odd[1]!r} in row {odd[0]}: {fix}"
 
 
 def _is_number(cell: str) -> bool:

@@ -15,6 +15,7 @@ from clean.kernel import Rows, Verdicts
 from clean.roster import Roster, empty_roster
 from clean.state import UNTIMED
 from contracts.errors import DataError
+from contracts.quality import Reason
 from contracts.tags import TagRule
 
 Batches = Callable[[], Iterable[pa.Table]]  # each call reads the table from its beginning
@@ -35,7 +36,7 @@ class Sheet(NamedTuple):
         """Write down verdicts; `places` says where the rows of their numbers stand."""
         at = verdicts.number if places is None else places[verdicts.number]
         self.quality[at] = verdicts.quality
-        self.reasons[at] = verdicts.reasons
+        self.reasons[at] |= verdicts.reasons
         self.value_clean[at] = verdicts.value_clean
 
 
@@ -129,6 +130,9 @@ def _judge(
             rows = rows.at(own)
             places[number : number + len(own)] = at + own
         sheet.enter(roster.take(rows, number), places)
+        if last is not None:
+            own = np.arange(len(rows.tag)) if chosen is None else own
+            sheet.reasons[at + own] |= time_reasons(rows)
         at, number = at + batch.num_rows, number + len(rows.tag)
     sheet.enter(roster.close(), places)
 
@@ -140,6 +144,11 @@ def rows_in(roster: Roster, batch: pa.Table, last: npt.NDArray[np.int64] | None)
     if last is not None:
         time = placed(time, untimed, tag, last)
     return Rows(tag, time, floats(values_of(batch)), untimed * np.uint8(UNTIMED))
+
+
+def time_reasons(rows: Rows) -> npt.NDArray[np.int32]:
+    """Give the reason of readings without a time, as those of a stream bring it with them."""
+    return np.where(rows.mark & UNTIMED, np.int32(Reason.TIME), np.int32(0))
 
 
 def placed(

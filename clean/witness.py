@@ -12,7 +12,7 @@ import pyarrow as pa
 from clean.evidence import LOOKS, SAW_MEDIAN, SAW_WIDE_LIMIT, Look, share_of_limit
 from clean.kernel import Rows, Verdicts
 from clean.roster import Roster, empty_roster
-from clean.sheet import rows_in, survey_of
+from clean.sheet import rows_in, survey_of, time_reasons
 from clean.window import WIDTH, Floats
 from contracts.tags import TagRule
 
@@ -84,7 +84,7 @@ def _heard(roster: Roster, own: Rows, wanted: frozenset[int]) -> Hearing:
         _note(hearing, taken, _places(taken, begin), (ring, wanted))
     rest = roster.close(seen=ring)
     _note(hearing, rest, _places(rest, begin), (ring, wanted))
-    return hearing
+    return hearing._replace(reasons=hearing.reasons | time_reasons(own))
 
 
 def _places(verdicts: Verdicts, begin: int) -> npt.NDArray[np.int64]:

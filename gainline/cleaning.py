@@ -44,6 +44,10 @@ def naming(file: Path) -> Iterator[None]:
     """Say of which file something is wrong, if that is not said yet."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{file}: a tag or a column has a name that is not UTF-8; save the file as UTF-8"
+        ) from None
     except DataError as problem:
         words = str(problem)
         if words.startswith(f"{file}: "):

@@ -8,22 +8,26 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Final, TypedDict, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clean.columns import refuse_names, tags_of, times_of, values_of
 from contracts.batches import TIME
 from contracts.errors import DataError
 from contracts.tags import Kind
+from gainline.cleaning import naming
 from gainline.config import Settings
+from gainline.long_tables import open_table
 from gainline.places import tag_maker
-from gainline.tables import read_table
 from store.query import answer, connect
 
 # What is in memory at once. A year of a reading a minute is half a million, so that a tag is seen
 # through all seasons; of one with more, the newest count.
 READINGS_MAX = 2_000_000
+
+READ: Final = pa.schema([("tag", pa.string()), ("source_time", TIME), ("value", pa.float64())])
 
 TAGS_SQL = """
 SELECT r.tag, count(*) AS readings, t.metric, t.unit, t.kind, t.edited
@@ -93,12 +97,7 @@ def of_store(folder: Path, wish: Wish) -> Iterator[Part]:
 
 def of_file(settings: Settings, path: Path, wish: Wish) -> Iterator[Part]:
     """Give the readings with a time of a Parquet or CSV file. Raises DataError as `of_store`."""
-    table = read_table(path, columns=("tag", "source_time", "value"))
-    table = table.select(["tag", "source_time", "value"])
-    if table["tag"].null_count:
-        raise DataError(f"{path}: the column 'tag' has empty cells: give every row a tag")
-    table = table.set_column(0, "tag", table["tag"].cast(pa.string()))
-    table = _within(table.filter(pc.is_valid(table["source_time"])), wish, path)
+    table = _within(_timed(path), wish)
     counts = table.group_by("tag").aggregate([([], "count_all")]).to_pylist()
     rows = [cast("_Row", {"tag": one["tag"], "readings": one["count_all"]}) for one in counts]
     make = tag_maker(settings)
@@ -140,12 +139,22 @@ def _readings(ask: Ask, tags: list[str], wish: Wish) -> pa.Table:
     return newest.take(pa.array(range(newest.num_rows - 1, -1, -1), pa.int64()))
 
 
-def _within(table: pa.Table, wish: Wish, path: Path) -> pa.Table:
+def _timed(path: Path) -> pa.Table:
+    """Read what has a time, as the judge takes it. Raises DataError for a column that is wrong."""
+    with open_table(path) as table, naming(path):
+        refuse_names(table.schema.names, ())
+        parts = [
+            pa.table([tags_of(one).cast(pa.string()), times_of(one), values_of(one)], schema=READ)
+            for one in table.batches(READ.names)
+        ]
+    whole = pa.concat_tables([READ.empty_table(), *parts])
+    return whole.filter(pc.is_valid(whole["source_time"]))
+
+
+def _within(table: pa.Table, wish: Wish) -> pa.Table:
     if wish.begin is None and wish.end is None:
         return table
-    if not pa.types.is_timestamp(table["source_time"].type):
-        raise DataError(f"{path}: the column 'source_time' holds no times to choose from")
-    times = table["source_time"].cast(TIME)
+    times = table["source_time"]
     wanted = pc.is_valid(times)
     if wish.begin is not None:
         wanted = pc.and_(wanted, pc.greater_equal(times, pa.scalar(wish.begin, TIME)))

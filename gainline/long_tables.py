@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from clean.columns import WANTED
 from contracts.errors import DataError
+from gainline.csv_tables import with_codes
 from gainline.outfile import whole_file
 from gainline.tables import flat, is_csv, read_table, refuse_path, told
 
@@ -43,7 +45,7 @@ def open_table(path: Path, *, numbered: Sequence[str] = ()) -> Iterator[LongTabl
     work. Raises DataError when it cannot be read or is no table.
     """
     if is_csv(path):
-        table = read_table(path)
+        table = with_codes(read_table(path), path, WANTED)
         yield LongTable(table.schema, table.num_rows, lambda names=None: _cut(table, names))
         return
     refuse_path(path)

@@ -15,11 +15,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from contracts.errors import DataError
+from gainline.csv_tables import read_csv
 from gainline.outfile import whole_file
 
-# Names, whatever they look like: a tag may be called 12.
-TEXT_COLUMNS = {name: pa.string() for name in ("tag", "line")}
-HEAD_BYTES = 1 << 16  # of the names of columns, which are far shorter
 PARQUET_ENDINGS = ("", ".parquet", ".pq")
 
 
@@ -30,7 +28,7 @@ def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
     """
     refuse_path(path)
     with told(path):
-        table = _read_csv(path) if is_csv(path) else pq.read_table(path)
+        table = read_csv(path) if is_csv(path) else pq.read_table(path)
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise DataError(
@@ -64,6 +62,8 @@ def told(path: Path) -> Iterator[None]:
     """Make one line, which names the file, of whatever keeps it from being read."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: its names are not UTF-8; save the file as UTF-8") from None
     except (pa.ArrowException, OSError) as problem:
         number = getattr(problem, "errno", None)
         if number:
@@ -109,29 +109,6 @@ def is_csv(path: Path) -> bool:
     (True, False)
     """
     return path.suffix.lower() == ".csv"
-
-
-def _read_csv(path: Path) -> pa.Table:
-    _refuse_separator(path)
-    table = pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=TEXT_COLUMNS))
-    for field in table.schema:
-        if pa.types.is_binary(field.type):  # what Arrow makes of text that it cannot read
-            raise DataError(
-                f"{path}: the column {field.name!r} is not UTF-8; save the file as UTF-8"
-            )
-    return table
-
-
-def _refuse_separator(path: Path) -> None:
-    """Raise DataError where a spreadsheet has put something else than commas between cells."""
-    with path.open("rb") as file:
-        head = file.readline(HEAD_BYTES)
-    found = next((mark for mark in (b";", b"\t") if mark in head and b"," not in head), None)
-    if found:
-        raise DataError(
-            f"{path}: {found.decode()!r} stands between the cells; "
-            "write commas there, and points in numbers"
-        )
 
 
 def _texts(column: pa.ChunkedArray[Any]) -> Any:  # noqa: ANN401  # of Arrow

@@ -242,3 +242,129 @@ def test_flags_of_another_standard_stand_in_a_column_more(tmp_path: Path) -> Non
         out = read_table(target)
         assert out.column_names[-1] == flag.name
         assert out[flag.name].to_pylist() == said
+
+
+def test_of_times_with_and_without_a_zone_one_of_each_is_shown(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(
+        "tag,source_time,value\na,2026-01-01T00:00:00Z,1\n"
+        "a,2026-01-01T02:01:00+02:00,1\na,2026-01-01T00:02:00,1\n"
+    )
+    with pytest.raises(DataError, match=r"00Z' in row 1 and '2026-01-01T00:02:00' in row 3: write"):
+        clean_file(Settings(), source, tmp_path / "out.csv")
+
+
+def test_times_without_a_zone_are_utc(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    source.write_text("tag,source_time,value\na,2026-03-29 02:30:00,1\na,2026-03-29 02:30:00,1\n")
+    clean_file(Settings(), source, target)
+    assert read_table(target)["reasons"].to_pylist() == [[], ["duplicate"]]
+
+
+def test_digits_that_a_number_would_lose_come_back_from_csv(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(
+        "article,serial,count,tag,source_time,value\n"
+        "007,12345678901234567890123,1,a,2026-01-01T00:00:00Z,07\n"
+        ",NA,,a,2026-01-01T00:01:00Z,8\n"
+    )
+    clean_file(Settings(), source, target)
+    first, second = target.read_text().splitlines()[1:]
+    assert first.startswith('"007","12345678901234567890123",1,"a",2026-01-01 00:00:00Z,7,7,0')
+    assert second.startswith(',"NA",,"a",')
+
+
+@pytest.mark.parametrize("row", [",2026-01-01T00:00:00Z,1", '"",2026-01-01T00:00:00Z,1'])
+def test_an_empty_cell_of_csv_is_no_tag(tmp_path: Path, row: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(f"tag,source_time,value\nnull,2026-01-01T00:00:00Z,1\n{row}\n")
+    with pytest.raises(DataError, match="'tag' has empty cells: give every row a tag"):
+        clean_file(Settings(), source, tmp_path / "out.csv")
+
+
+def test_a_reading_without_a_time_says_so_and_is_good(tmp_path: Path) -> None:
+    table = readings([1.0, 2.0, 3.0])
+    times = pa.array([None, BEGAN, None], pa.timestamp("us", "UTC"))
+    out = cleaned(tmp_path, table.set_column(2, "source_time", times), Settings())
+    assert out["reasons"].to_pylist() == [["time"], [], ["time"]]
+    assert out["quality"].to_pylist() == [0, 0, 0]
+
+
+def test_rows_out_of_order_keep_their_places(tmp_path: Path) -> None:
+    order = np.random.default_rng(4).permutation(300)
+    table = readings([20.0 + at % 7 for at in range(300)]).take(pa.array(order))
+    out = cleaned(tmp_path, table, Settings())
+    assert out.select(table.column_names) == table
+    assert out["quality"].null_count == 0
+
+
+US = pa.timestamp("us")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([-(10**15), -(10**15) + 1], US),  # 1938
+        pa.array([10**16, 10**16 + 1], US),  # 2286
+        pa.array([-(2**63) + 1, 2**63 - 1], US),
+        pa.array([10**18 + 1, 10**18 + 1001], pa.timestamp("ns", "UTC")),
+        pa.array([0, 1], pa.timestamp("s", "Asia/Shanghai")),
+        pa.array([0, 1], pa.date32()),
+        pa.array([0, 1], US).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_times_of_any_century_and_unit_are_taken(tmp_path: Path, times: pa.Array) -> None:
+    table = readings([1.0, 2.0]).set_column(2, "source_time", times)
+    out = cleaned(tmp_path, table, Settings())
+    assert out["quality"].to_pylist() == [0, 0]
+    assert out["source_time"] == read_table(tmp_path / "in.parquet")["source_time"]
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (pa.array([1767225600]), "the type int64, and a number is no time"),
+        (pa.array([1767225600.5]), "the type double, and a number is no time"),
+        (pa.array([10**15], pa.timestamp("s")), "values that no timestamp"),
+        (pa.array([[0]]), r"the type list<element: int64>: make it timestamp"),
+    ],
+)
+def test_what_is_no_time_is_said(tmp_path: Path, times: pa.Array, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        cleaned(tmp_path, readings([1.0]).set_column(2, "source_time", times), Settings())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([2**63 - 1, -(2**63)]),
+        pa.array([2**64 - 1, 0], pa.uint64()),
+        pa.array([Decimal(10**37), None]),
+        pa.array([True, False]),
+        pa.array([1e308, -1e308]),
+        pa.array([1.5, None]).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_numbers_of_any_type_are_judged_and_come_back_as_they_were(
+    tmp_path: Path, values: pa.Array
+) -> None:
+    table = readings([1.0, 2.0]).set_column(3, "value", values)
+    out = cleaned(tmp_path, table, Settings())
+    assert out["value"] == read_table(tmp_path / "in.parquet")["value"]
+    assert out["value_clean"].null_count == values.null_count
+
+
+def test_names_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
+    offsets = np.array([0, 1], np.int32).tobytes()
+    tag = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(b"\xff")]
+    )
+    with pytest.raises(DataError, match="not UTF-8; save the file as UTF-8"):
+        cleaned(tmp_path, readings([1.0]).set_column(1, "tag", tag), Settings())
+    source = tmp_path / "in.csv"
+    for encoding, words in (("latin-1", "names are not UTF-8"), ("utf-16", "is UTF-16; save")):
+        source.write_bytes("tag,source_time,value,é\na,2026-01-01T00:00:00Z,1,1\n".encode(encoding))
+        with pytest.raises(DataError, match=words):
+            clean_file(Settings(), source, tmp_path / "out.csv")
