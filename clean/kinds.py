@@ -42,7 +42,7 @@ FALLS_PROOF: Final = math.log(1e6)  # a false alarm in about a million changes
 # Were falls as rare as one in a hundred changes, so many rises in a row came once in 150 times.
 RISES_MIN: Final = 500.0
 RISING_H: Final = 24.0
-US_PER_H: Final = 3_600_000_000.0
+H_PER_US: Final = 1.0 / 3_600_000_000.0
 
 SHOWN_MIN: Final = 500  # readings, for the same reason
 CODES: Final = 8  # 0 to 7: a few bits of a register
@@ -106,15 +106,16 @@ def are_few(shown: float) -> bool:
 
 @rule
 def only_grows(last: float, step: float, time_us: int, doubt: Floats) -> bool:
-    """Count changes without a fall; tell whether there were enough of them, for long enough."""
-    if step < 0.0 or last < 0.0:
-        doubt[KIND_EVIDENCE] = 0.0
-        return False
-    hours = time_us / US_PER_H
-    if doubt[KIND_EVIDENCE] == 0.0:
-        doubt[KIND_SINCE_H] = hours
-    doubt[KIND_EVIDENCE] = min(doubt[KIND_EVIDENCE] + 1.0, RISES_MIN)
-    return bool(doubt[KIND_EVIDENCE] >= RISES_MIN and hours - doubt[KIND_SINCE_H] >= RISING_H)
+    """Count changes without a fall; tell whether there were enough of them, for long enough.
+
+    A fall is as likely as a rise, where a branch costs more than to count both.
+    """
+    before, hours = doubt[KIND_EVIDENCE], time_us * H_PER_US
+    rises = min(before + 1.0, RISES_MIN) if (step > 0.0) & (last >= 0.0) else 0.0
+    doubt[KIND_EVIDENCE] = rises
+    since = doubt[KIND_SINCE_H]
+    doubt[KIND_SINCE_H] = hours if rises <= 1.0 else since
+    return bool(rises >= RISES_MIN and hours - doubt[KIND_SINCE_H] >= RISING_H)
 
 
 @rule

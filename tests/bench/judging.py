@@ -70,7 +70,7 @@ def kernel_rate(table: pa.Table, repeats: int) -> float:
     """Readings a second in the compiled loop alone."""
 
     def once() -> float:
-        roster = empty_roster(lambda _: TagRule())
+        roster = empty_roster(lambda _: TagRule(learns_kind=True))
         tag = roster.rows_of(table["tag"])
         times = table["source_time"].cast(pa.int64()).to_numpy()
         value, mark = table["value"].to_numpy(), np.zeros(len(tag), np.uint8)
@@ -149,13 +149,13 @@ def raw(table: pa.Table, first: int = 0) -> RawBatch:
 
 def memory_costs(table: pa.Table, tags: int) -> tuple[float, float, float]:
     """Microseconds a tag of `memory` and of `restore`, and bytes a tag of what is written."""
-    judge = Judge(lambda _: TagRule(), JudgeSettings(max_delay_s=60.0))
+    judge = Judge(lambda _: TagRule(learns_kind=True), JudgeSettings(max_delay_s=60.0))
     judge.push(raw(table.slice(0, 40 * tags)))
     began = time.process_time()
     memory = judge.memory()
     written = time.process_time() - began
     began = time.process_time()
-    Judge.restore(memory, lambda _: TagRule(), JudgeSettings(max_delay_s=60.0))
+    Judge.restore(memory, lambda _: TagRule(learns_kind=True), JudgeSettings(max_delay_s=60.0))
     read = time.process_time() - began
     return written / tags * 1e6, read / tags * 1e6, len(memory) / tags
 
