@@ -160,7 +160,8 @@ def _readings(source: Path, tag: str, tags: set[str]) -> pa.Table:
         wanted = pa.array(sorted(tags))
         for batch in table.batches(READ):
             name = tags_of(batch).cast(pa.string())
-            parts.append(batch.filter(pc.is_in(name, wanted)))
+            own = batch.set_column(batch.schema.get_field_index("tag"), "tag", name)
+            parts.append(own.filter(pc.is_in(name, wanted)))
             known |= {str(each) for each in name.unique().to_pylist()}
     if tag not in known:
         near = get_close_matches(tag, known, n=3)

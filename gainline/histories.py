@@ -27,7 +27,13 @@ from store.query import answer, connect
 # through all seasons; of one with more, the newest count.
 READINGS_MAX = 2_000_000
 
-READ: Final = pa.schema([("tag", pa.string()), ("source_time", TIME), ("value", pa.float64())])
+READ: Final = pa.schema(
+    [
+        pa.field("tag", pa.string()),
+        pa.field("source_time", TIME),
+        pa.field("value", pa.float64()),
+    ]
+)
 
 TAGS_SQL = """
 SELECT r.tag, count(*) AS readings, t.metric, t.unit, t.kind, t.edited

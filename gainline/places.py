@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from contracts.errors import ConfigError
-from contracts.tags import EDITABLE, Kind, Tag, TagRule
+from contracts.tags import EDITABLE, Kind, Place, Tag, TagRule
 from gainline.config import Settings, TagSection
 from gainline.units import conversion
 from ingest.topics import Templates, kind_of
@@ -28,6 +29,17 @@ _TOLD = (
 # What a name only hints at: the values decide. The words of the others have one meaning.
 _HINTS = frozenset({Kind.GAUGE, Kind.COUNTER})
 
+
+class _Said(NamedTuple):
+    """What all sections that match a tag say together; most tags of a plant share it."""
+
+    words: dict[str, str | None]  # of the entry in the catalogue, but for the kind
+    kind: Kind | None
+    neighbours: tuple[str, ...]
+    state: str | None  # the tag of the machine's state
+    rule: Callable[..., TagRule]  # with all that is the same for every tag
+
+
 # Makes the entry of a tag in the catalogue; beside the tag its path, where that is another.
 TagMaker = Callable[[str, str | None], Tag]
 
@@ -42,18 +54,8 @@ def templates(settings: Settings) -> Templates:
 
 def tag_maker(settings: Settings) -> TagMaker:
     """Make what places a tag: by the templates, then by the patterns. Raises ConfigError."""
-    read = templates(settings)
-    sections_of = _section_finder(settings)
-
-    def make(tag: str, path: str | None) -> Tag:
-        sections = sections_of(tag)
-        said = {word: _first(sections, word) for word in EDITABLE}
-        kind = said.pop("kind")
-        plain = Tag(tag, read.place_of(path or tag), None, Kind.GAUGE, path)
-        made = plain.saying({word: text or None for word, text in said.items() if text is not None})
-        return made.saying({"kind": kind or kind_of(made.place.metric or "")})
-
-    return make
+    read, said_of = templates(settings), _what_is_said(settings)
+    return lambda tag, path: _made(tag, path, read.place_of(path or tag), said_of(tag))
 
 
 def renewed(known: Mapping[str, Tag], make: TagMaker) -> list[Tag]:
@@ -67,32 +69,24 @@ def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str]
 
     Raises ConfigError for a pattern that contradicts itself.
     """
-    make, sections_of = tag_maker(settings), _section_finder(settings)
+    read, said_of = templates(settings), _what_is_said(settings)
     named = frozenset(name for section in settings.tags for name in section.neighbours)
     tellers = frozenset(section.machine_state for section in settings.tags)
-    conversions = {id(each): _conversion(each) for each in settings.tags}
+    metric = settings.panel.state
 
     def rule(tag: str) -> TagRule:
-        made, sections = make(tag, None), sections_of(tag)
+        said = said_of(tag)
+        made = _made(tag, None, read.place_of(tag), said)
         kind = kinds.get(tag) or made.kind
-        is_law = tag in kinds or _first(sections, "kind") is not None or kind not in _HINTS
-        told = {key: said for key in _TOLD if (said := _first(sections, key)) is not None}
-        state = _first(sections, "machine_state")
-        factor, offset = next(
-            filter(None, (conversions[id(each)] for each in sections)), (1.0, 0.0)
-        )
-        tells = kind is Kind.STATE and made.place.metric == settings.panel.state
-        return TagRule(
+        is_law = tag in kinds or said.kind is not None or kind not in _HINTS
+        tells = kind is Kind.STATE and made.place.metric == metric
+        return said.rule(
             kind,
-            **told,
-            neighbours=tuple(name for name in _first(sections, "neighbours") or () if name != tag),
+            neighbours=tuple(name for name in said.neighbours if name != tag),
             is_neighbour=tag in named,
-            machine_states=(state,) if state else machine_states(made, settings.panel.state),
+            machine_states=(said.state,) if said.state else machine_states(made, metric),
             tells_state=tells or tag in tellers,
-            factor=factor,
-            offset=offset,
             learns_kind=not is_law,
-            is_smoothed=bool(_first(sections, "smooth")),
         )
 
     return rule
@@ -127,6 +121,52 @@ def kind_named(name: str, where: str) -> Kind:
         return Kind(name)
     except ValueError:
         raise ConfigError(f"{where} is none of {', '.join(Kind)}") from None
+
+
+def _made(tag: str, path: str | None, place: Place, said: _Said) -> Tag:
+    if not said.words:
+        return Tag(tag, place, None, said.kind or kind_of(place.metric or ""), path)
+    made = Tag(tag, place, None, Kind.GAUGE, path).saying(said.words)
+    return made.saying({"kind": said.kind or kind_of(made.place.metric or "")})
+
+
+def _what_is_said(settings: Settings) -> Callable[[str], _Said]:
+    """Make what tells what is said of a tag, worked out once for each choice of sections.
+
+    Raises ConfigError for a section that contradicts itself.
+    """
+    sections_of = _section_finder(settings)
+    conversions = {id(each): _conversion(each) for each in settings.tags}
+    known = dict[tuple[int, ...], _Said]()
+
+    def said_of(tag: str) -> _Said:
+        sections = sections_of(tag)
+        choice = tuple(map(id, sections))
+        if choice not in known:
+            converted = next(filter(None, (conversions[one] for one in choice)), (1.0, 0.0))
+            known[choice] = _said_by(sections, *converted)
+        return known[choice]
+
+    return said_of
+
+
+def _said_by(sections: Sequence[TagSection], factor: float, offset: float) -> _Said:
+    words = {word: _first(sections, word) for word in EDITABLE if word != "kind"}
+    kind = _first(sections, "kind")
+    told = {key: said for key in _TOLD if (said := _first(sections, key)) is not None}
+    return _Said(
+        {word: text or None for word, text in words.items() if text is not None},
+        None if kind is None else Kind(kind),
+        _first(sections, "neighbours") or (),
+        _first(sections, "machine_state"),
+        partial(
+            TagRule,
+            **told,
+            factor=factor,
+            offset=offset,
+            is_smoothed=bool(_first(sections, "smooth")),
+        ),
+    )
 
 
 def _section_finder(settings: Settings) -> Callable[[str], list[TagSection]]:
