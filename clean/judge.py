@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from clean.arrow import floats, from_bytes, integers, nullable, to_bytes
+from clean.blocks import TURN_ARRIVALS, Blocks
+from clean.clocks import is_future, is_untimed, order_times
 from clean.held import Held
 from clean.kernel import Rows, Verdicts
 from clean.roster import Roster, empty_roster
@@ -18,13 +20,6 @@ from clean.state import REFUSED, SLOTS, TEXT, UNTIMED, pending
 from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, CleanBatch, RawBatch
 from contracts.quality import Quality, Reason
 from contracts.tags import TagRule
-
-# A device's clock may be set to the wrong zone, which is at most 14 hours. A time further ahead
-# than a day is no time: taken for true, it would make all that follows late.
-FUTURE_US: Final = 86_400_000_000
-# Where its clock is further ahead than a free-running one loses in a month, the order goes by the
-# time of arrival: by its own time all that follows would be late until that time has come.
-AHEAD_US: Final = 600_000_000
 
 
 class Judge:
@@ -37,15 +32,17 @@ class Judge:
 
     def __init__(self, rules: Callable[[str], TagRule], settings: Settings) -> None:
         self._settings = settings
-        self._roster = empty_roster(rules)
+        self._blocks = Blocks(rules, settings.block_s)
+        self._roster = empty_roster(self._blocks.rule)
         self._held = Held(RAW_SCHEMA.empty_table())
 
     @classmethod
     def restore(cls, memory: bytes, rules: Callable[[str], TagRule], settings: Settings) -> Judge:
         """Go on where `memory()` was taken; DataError if another version took it."""
         judge = cls(rules, settings)
-        held, *known = from_bytes(memory)
-        judge._roster = Roster.restore(known, rules)
+        held, blocks, done, *known = from_bytes(memory)
+        judge._roster = Roster.restore(known, judge._blocks.rule)
+        judge._blocks.recall([blocks, done])
         judge._held = Held(held)
         return judge
 
@@ -53,60 +50,106 @@ class Judge:
         """Everything the judge knows, the waiting readings included."""
         roster = self._roster
         held = self._held.compact(roster.state)
-        return to_bytes(held, *roster.tables())
+        return to_bytes(held, *self._blocks.tables(), *roster.tables())
+
+    @property
+    def made_tags(self) -> list[str]:
+        """The tags that features of waveforms may have, in order of appearance."""
+        return self._blocks.made_tags
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""
         table = batch.table
         tag = self._roster.rows_of(table["tag"])
-        verdicts = self._roster.take(rows_of(table, tag), self._held.add(table))
-        return self._leave(verdicts)
+        if not self._blocks:
+            return CleanBatch(self._fallen(self._take(table, tag))[0])
+        parts = []
+        for turn, rows in turns_of(table):
+            parts.append(self._serve(self._blocks.waiting(turn=turn), turn))
+            parts.append(
+                self._settle(
+                    self._take(table.slice(rows.start, rows.stop - rows.start), tag[rows]), turn
+                )
+            )
+        return _together(parts)
 
     def expire(self, now_us: int) -> CleanBatch:
         """Judge what was received more than `max_delay_s` before `now_us`, as things stand.
 
         Older readings of the same tags are judged with them. Until the value has come back a spike
-        cannot be told from a step: it is UNCERTAIN, not BAD.
+        cannot be told from a step: it is UNCERTAIN, not BAD. Blocks that have got nothing since
+        then end.
         """
+        before_us = now_us - round(self._settings.max_delay_s * 1e6)
+        if not self._blocks:
+            return CleanBatch(self._fallen(self._roster.close(self._overdue(before_us)))[0])
+        parts = [self._settle(self._roster.close(self._overdue(before_us)))]
+        names = self._roster.tags
+        waits = np.flatnonzero(pending(self._roster.state).any(axis=1)).tolist()
+        self._blocks.close(before_us, {names[row] for row in waits})
+        parts.append(self._serve(self._blocks.waiting(before_us=before_us)))
+        parts.append(self._settle(self._roster.close(self._overdue(before_us))))
+        return _together(parts)
+
+    def finish(self) -> CleanBatch:
+        """Judge all that waits, as at the end of a file."""
+        parts = [self._settle(self._roster.close())]
+        self._blocks.close()
+        parts.append(self._serve(self._blocks.waiting()))
+        return _together([*parts, self._settle(self._roster.close())])
+
+    def _take(self, table: pa.Table, tag: npt.NDArray[np.int32]) -> Verdicts:
+        return self._roster.take(rows_of(table, tag), self._held.add(table))
+
+    def _serve(self, features: pa.Table, turn: int = 0) -> pa.Table:
+        """Take in features of waveforms; return the readings whose verdict is final by that."""
+        if not features.num_rows:
+            return CLEAN_SCHEMA.empty_table()
+        return self._settle(self._take(features, self._roster.rows_of(features["tag"])), turn)
+
+    def _settle(self, verdicts: Verdicts, turn: int = 0) -> pa.Table:
+        """Put the verdicts beside their readings, and those of waveforms into their blocks."""
+        table, order = self._fallen(verdicts)
+        if self._blocks and table.num_rows:
+            self._blocks.enter(table, order, turn)
+        return table
+
+    def _overdue(self, before_us: int) -> npt.NDArray[np.bool_]:
+        """Tell which slots hold a reading that waits since before a time."""
         state = self._roster.state
         overdue = pending(state)
         numbers = state.number[overdue]
         received, name = np.zeros(len(numbers), np.int64), "received_time"
         by_number = np.argsort(numbers)
         received[by_number] = integers(self._held.rows(numbers[by_number], [name])[name])
-        overdue[overdue] = received < now_us - round(self._settings.max_delay_s * 1e6)
-        return self._leave(self._roster.close(overdue))
+        overdue[overdue] = received < before_us
+        return overdue
 
-    def finish(self) -> CleanBatch:
-        """Judge all that waits, as at the end of a file."""
-        return self._leave(self._roster.close())
-
-    def _leave(self, verdicts: Verdicts) -> CleanBatch:
-        verdicts = verdicts.at(np.argsort(verdicts.number))
+    def _fallen(self, verdicts: Verdicts) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+        """Give readings with their verdicts, as they came, and the place of each as they fell."""
+        order = np.argsort(verdicts.number)
+        verdicts = verdicts.at(order)
         table = self._held.rows(verdicts.number)
         if self._held.is_wasteful(len(self._roster.tags) * SLOTS):
             self._held.compact(self._roster.state)
-        return CleanBatch(judged(table, verdicts))
+        return judged(table, verdicts), order
+
+
+def turns_of(table: pa.Table) -> Iterator[tuple[int, slice]]:
+    """Cut readings in order of arrival where the number of arrival begins another turn."""
+    turns = integers(table["arrival"]) // TURN_ARRIVALS
+    begins = np.flatnonzero(np.diff(turns, prepend=-1)).tolist()
+    for first, end in pairwise([*begins, len(turns)]):
+        yield int(turns[first]), slice(first, end)
 
 
 def rows_of(table: pa.Table, tag: npt.NDArray[np.int32]) -> Rows:
     """Lay out raw readings for the kernel; `tag` is the row of each one's tag."""
-    received, source = integers(table["received_time"]), integers(table["source_time"])
-    untimed = table["source_time"].is_null().to_numpy() | (ahead_us(table) > AHEAD_US)
+    untimed = is_untimed(table)
     refused = integers(table["source_quality"]) == Quality.BAD
     text = table["value"].is_null().to_numpy() & table["text"].is_valid().to_numpy()
     mark = untimed * np.uint8(UNTIMED) | refused * np.uint8(REFUSED) | text * np.uint8(TEXT)
-    return Rows(tag, np.where(untimed, received, source), floats(table["value"]), mark)
-
-
-def is_future(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Tell which source times are further ahead than any wrong zone."""
-    return np.asarray(ahead_us(table) > FUTURE_US)
-
-
-def ahead_us(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Give how far the source times are ahead of the arrival, us."""
-    return np.asarray(integers(table["source_time"]) - integers(table["received_time"]))
+    return Rows(tag, order_times(table), floats(table["value"]), mark)
 
 
 def judged(table: pa.Table, verdicts: Verdicts) -> pa.Table:
@@ -119,3 +162,12 @@ def judged(table: pa.Table, verdicts: Verdicts) -> pa.Table:
     quality = np.maximum(verdicts.quality, np.maximum(source, future * np.int8(Quality.UNCERTAIN)))
     columns = [nullable(verdicts.value_clean), pa.array(quality), pa.array(reasons)]
     return pa.table([*table.columns, *columns], schema=CLEAN_SCHEMA)
+
+
+def _together(parts: list[pa.Table]) -> CleanBatch:
+    """Put readings with verdicts together, in order of arrival."""
+    table = pa.concat_tables([CLEAN_SCHEMA.empty_table(), *parts])
+    arrivals = integers(table["arrival"])
+    if (np.diff(arrivals) < 0).any():
+        table = table.take(np.argsort(arrivals, kind="stable"))
+    return CleanBatch(table)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clean.judge import AHEAD_US, FUTURE_US
+from clean.clocks import AHEAD_US, FUTURE_US
 from contracts.quality import Quality, Reason
 from contracts.tags import Kind, TagRule
 
