@@ -57,7 +57,7 @@ class Context:
             np.zeros((0, ASKED), np.int32), np.zeros(0, np.int32), none, none, none, none,
             np.zeros(0),
         )  # fmt: skip
-        self._awaited: dict[str, list[tuple[int, int]]] = {}
+        self._awaited: dict[str, list[int]] = {}  # where in `asked`, laid flat, the name belongs
 
     def admit(self, rows: dict[str, int], new: Sequence[str], rules: Sequence[TagRule]) -> None:
         """Let in the tags `new`, the last of `rows`."""
@@ -72,13 +72,17 @@ class Context:
             self.machines.place[tellers] = np.arange(count, count + len(tellers))
             rooms = np.append(self.machines.room, np.full(len(tellers), CHANGES_KEPT))
             self.machines = _with_rooms(self.machines, rooms)
+        flat, awaited = self.machines.asked.reshape(-1), self._awaited
         for at, each in enumerate(rules):
             names = [name for name in each.machine_states if name != new[at]][:ASKED]
-            for choice, name in enumerate(names):
-                self._awaited.setdefault(name, []).append((known + at, choice))
-        for name in [name for name in self._awaited if name in rows]:
-            for tag, choice in self._awaited.pop(name):
-                self.machines.asked[tag, choice] = rows[name]
+            for spot, name in enumerate(names, (known + at) * ASKED):
+                if name in rows:
+                    flat[spot] = rows[name]
+                else:
+                    awaited.setdefault(name, []).append(spot)
+        for name in new:
+            if name in awaited:
+                flat[awaited.pop(name)] = rows[name]
 
     def make_room(self, counts: npt.NDArray[np.int64]) -> None:
         """Make room for every change in so many readings of each tag."""
