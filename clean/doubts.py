@@ -16,6 +16,7 @@ from clean.roughness import (
     count_over,
     learn_tail,
     learn_usual,
+    places,
     residual,
 )
 from clean.state import DULL, HISTORY, ROUGH_TAIL
@@ -53,19 +54,19 @@ def roughness_doubts_of(desk: Desk, tag: int, slot: int, sides: tuple[int, int])
     state, scratch, seen = desk.state, desk.scratch, desk.scratch[SEEN]
     value, trait, doubt = state.value[tag, slot], state.trait[tag], state.doubt[tag]
     history, doubts = state.tally[tag, HISTORY], 0
-    over, places = count_over(scratch, value, sides, rough_limit(trait, doubt))
-    lively, _ = count_over(scratch, value, sides, dull_limit(doubt))
+    limits = rough_limit(trait, doubt), dull_limit(doubt), float(doubt[ROUGH_TAIL])
+    over, lively, in_tail = count_over(scratch, value, sides, limits)
     if lively == 0:  # what does not move at all is the flatline rule's
-        lively = 1 if count_over(scratch, value, sides, 0.0)[0] == 0 else 0
-    is_whole = places >= PLACES_MIN and history >= HISTORY_MIN
+        lively = 1 if count_over(scratch, value, sides, (0.0, 0.0, 0.0))[0] == 0 else 0
+    all_places = places(*sides)
+    is_whole = all_places >= PLACES_MIN and history >= HISTORY_MIN
     doubt[DULL] = doubt[DULL] + 1.0 if is_whole and lively == 0 else 0.0
-    seen[SAW_ROUGH], seen[SAW_ROUGH_LIMIT] = over, 0.5 * places
+    seen[SAW_ROUGH], seen[SAW_ROUGH_LIMIT] = over, 0.5 * all_places
     seen[SAW_DULL], seen[SAW_DULL_LIMIT] = doubt[DULL], WINDOWS_MIN
-    if is_whole and 2 * over > places:
+    if is_whole and 2 * over > all_places:
         doubts |= NOISE_BIT
     if doubt[DULL] > WINDOWS_MIN:
         doubts |= ATTENUATED_BIT
-    lively, _ = count_over(scratch, value, sides, doubt[ROUGH_TAIL])
-    learn_tail(trait, doubt, 2 * lively - places, history)
+    learn_tail(trait, doubt, 2 * in_tail - all_places, history)
     learn_usual(trait, doubt, residual(scratch, value), history)
     return doubts

@@ -54,7 +54,8 @@ def is_flat(state: State, limits: Limits, tag: int, slot: int, scratch: Floats) 
         return False
     if value != state.value[tag, before]:
         held = state.value[tag, before]
-        if doubt[STUCK] <= repeats_limit(doubt[CHANGES]):
+        run = doubt[STUCK]
+        if run <= REPEATS_MIN or run <= repeats_limit(doubt[CHANGES]):  # spares the logarithm
             learn_repeats(doubt, learn_rate(state, tag))
         elif not is_least_zero(state, tag, held):
             visit(doubt, held)
@@ -125,7 +126,8 @@ def learn_rate(state: State, tag: int) -> float:
 @rule
 def learn_repeats(doubt: Floats, rate: float) -> None:
     """Learn from a run of repeats that is over, so that none moves the limit that it is held to."""
-    doubt[CHANGES] *= (1.0 - rate) ** doubt[STUCK]
+    if doubt[STUCK] > 0.0:
+        doubt[CHANGES] *= (1.0 - rate) ** doubt[STUCK]
 
 
 @rule

@@ -40,23 +40,33 @@ def residual(scratch: Floats, value: float) -> float:
 
 @rule
 def count_over(
-    scratch: Floats, value: float, sides: tuple[int, int], limit: float
-) -> tuple[int, int]:
-    """Count the places of a window with a residual over the limit, and all its places.
+    scratch: Floats, value: float, sides: tuple[int, int], limits: tuple[float, float, float]
+) -> tuple[int, int, int]:
+    """Count the places of a window with a residual over each of three limits.
 
     >>> scratch = np.zeros((8, 32))
     >>> scratch[BEFORE, :3], scratch[AFTER, :3] = (0.0, 9.0, 0.0), (0.0, 0.0, 0.0)
-    >>> count_over(scratch, 0.0, (3, 3), 4.0)
-    (2, 5)
+    >>> count_over(scratch, 0.0, (3, 3), (0.0, 4.0, 9.0)), places(3, 3)
+    ((2, 2, 0), 5)
     """
-    over = 1 if residual(scratch, value) > limit else 0
+    rough = residual(scratch, value)
+    first, second, third = int(rough > limits[0]), int(rough > limits[1]), int(rough > limits[2])
     for side in (BEFORE, AFTER):
         line, last = scratch[side], sides[0] if side == BEFORE else sides[1]
         newer = value
         for k in range(last - 1):
-            over += 1 if abs(line[k] - 0.5 * (newer + line[k + 1])) > limit else 0
+            rough = abs(line[k] - 0.5 * (newer + line[k + 1]))
+            first += int(rough > limits[0])
+            second += int(rough > limits[1])
+            third += int(rough > limits[2])
             newer = line[k]
-    return over, 1 + max(sides[0] - 1, 0) + max(sides[1] - 1, 0)
+    return first, second, third
+
+
+@rule
+def places(before: int, after: int) -> int:
+    """Count the places of a window: all but the outermost on each side."""
+    return 1 + max(before - 1, 0) + max(after - 1, 0)
 
 
 @rule

@@ -24,6 +24,7 @@ from clean.evidence import (
     SAW_WIDE,
     SAW_WIDE_LIMIT,
 )
+from clean.network import LANES, sort_sixteen
 from clean.state import (
     HISTORY,
     NEAR_SCALE,
@@ -34,7 +35,7 @@ from clean.state import (
     WIDE_TAIL,
     State,
 )
-from clean.window import AFTER, BEFORE, RANK, RAW, SEEN, SORTED, Floats
+from clean.window import AFTER, BEFORE, RAW, SEEN, SORTED, Floats
 
 SOUND: Final = 0
 SUSPECT: Final = 1
@@ -200,24 +201,16 @@ def judge_lopsided(
 def sort_window(value: float, before: int, after: int, scratch: Floats) -> int:
     """Sort a value and its nearest neighbours; return how many they are.
 
-    Counts for each how many it comes after: more comparisons than an insertion sort, but none
-    that has to be guessed ahead, which makes it faster for so few.
+    One network sorts a window of any size: what is not there is larger than all that is.
     """
-    raw, rank, size = scratch[RAW], scratch[RANK], before + after + 1
+    raw, size = scratch[RAW], before + after + 1
     raw[0] = value
     for k in range(before):
         raw[1 + k] = scratch[BEFORE, k]
     for k in range(after):
         raw[1 + before + k] = scratch[AFTER, k]
-    for i in range(size):
-        place = 0.0
-        for k in range(i):
-            after_k = 1.0 if raw[k] <= raw[i] else 0.0
-            place += after_k
-            rank[k] += 1.0 - after_k
-        rank[i] = place
-    for i in range(size):
-        scratch[SORTED, int(rank[i])] = raw[i]
+    raw[size:LANES] = np.inf
+    sort_sixteen(raw, scratch[SORTED])
     return size
 
 
@@ -225,22 +218,19 @@ def sort_window(value: float, before: int, after: int, scratch: Floats) -> int:
 def deviation(scratch: Floats, size: int) -> float:
     """Median of the absolute deviations from the median of `size` sorted values, `size` odd.
 
-    Walks outward from the middle: the nearest comes first, so no second sort is needed.
+    The deviations of the two halves are in order already, so no second sort is needed: of two
+    sorted rows the m-th smallest is the least, over all i, of the larger of the i-th of one and
+    the (m - i)-th of the other.
 
     >>> scratch = np.zeros((7, 15))
     >>> scratch[SORTED, :5] = (1.0, 2.0, 3.0, 7.0, 99.0)
     >>> deviation(scratch, 5)
     2.0
     """
-    line = scratch[SORTED]
-    middle = size // 2
-    low, high, found = middle - 1, middle + 1, 0.0
-    for _ in range(middle):
-        below, above = line[middle] - line[low], line[high] - line[middle]
-        if below <= above:
-            found, low = below, low - 1
-        else:
-            found, high = above, high + 1
+    line, middle, found = scratch[SORTED], size // 2, np.inf
+    for below in range(middle + 1):
+        low, high = line[middle - below], line[size - 1 - below]
+        found = min(found, max(line[middle] - low, high - line[middle]))
     return found
 
 
