@@ -24,7 +24,7 @@ from clean.state import (
     to_table,
 )
 from clean.window import Floats
-from contracts.tags import TagRule
+from contracts.tags import Kind, TagRule
 
 FIRST_CAPACITY = 256  # tags; doubles when they run out
 
@@ -41,9 +41,10 @@ class Roster:
         self.context, self.circle = Context(), Circle()
         self._introduce(tags, told)
 
-    def kinds(self) -> npt.NDArray[np.int8]:
-        """Give the code of the kind by which each tag is judged, in the order of their rows."""
-        return self.state.kind[: len(self._rows)]
+    def kind_of(self, tag: str) -> Kind:
+        """Give the kind by which a tag is judged by now."""
+        code = self.state.kind[self._rows[tag]]
+        return next(kind for kind in Kind if KIND_CODES[kind] == code)
 
     @property
     def tags(self) -> list[str]:

@@ -13,7 +13,6 @@ import pyarrow as pa
 from clean.codes import codes_of
 from clean.history import US_PER_S, Floats, History, fastest, interval_s, resolution, stays
 from clean.kernel import Rows
-from clean.limits import KIND_CODES
 from clean.roster import empty_roster
 from contracts.tags import Kind, TagRule
 
@@ -118,8 +117,7 @@ def _kind(history: History, rule: TagRule) -> Kind:
     none = np.zeros(count, np.uint8)
     roster.take(Rows(np.zeros(count, np.int32), history.time_us, history.value, none), 0)
     roster.close()
-    names = {code: kind for kind, code in KIND_CODES.items()}
-    return names[int(roster.kinds()[0])]
+    return roster.kind_of("the tag")
 
 
 def _range(

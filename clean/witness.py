@@ -14,7 +14,7 @@ from clean.kernel import Rows, Verdicts
 from clean.roster import Roster, empty_roster
 from clean.sheet import rows_in, survey_of, time_reasons
 from clean.window import WIDTH, Floats
-from contracts.tags import TagRule
+from contracts.tags import Kind, TagRule
 
 # Readings taken at once. What the rules saw of twice as many is in memory, as the verdicts on the
 # last of them fall when the next are taken: 32 MB.
@@ -41,6 +41,7 @@ class Hearing(NamedTuple):
     reach: npt.NDArray[np.float32]  # how far from it a value may be
     closest: dict[Look, Glance]  # of what a look let pass, what was nearest to its limit
     seen: dict[int, Floats]  # the columns of clean.evidence, by the place of a reading
+    kind: Kind  # by which the tag was judged in the end
 
 
 def hear(
@@ -59,7 +60,8 @@ def hear(
     roster.circle.make_room(survey.counts)
     roster.take(rows.at(np.flatnonzero(~is_own)), 0)
     roster.close()
-    return _heard(roster, rows.at(np.flatnonzero(is_own)), wanted)
+    hearing = _heard(roster, rows.at(np.flatnonzero(is_own)), wanted)
+    return hearing._replace(kind=roster.kind_of(tag))
 
 
 def looks_of(seen: Floats) -> dict[Look, tuple[float, float]]:
@@ -74,7 +76,7 @@ def _heard(roster: Roster, own: Rows, wanted: frozenset[int]) -> Hearing:
     hearing = Hearing(
         own.time, own.value, np.zeros(count, np.int8), np.zeros(count, np.int32),
         np.full(count, np.nan), np.full(count, np.nan, np.float32),
-        np.full(count, np.nan, np.float32), {}, {},
+        np.full(count, np.nan, np.float32), {}, {}, Kind.GAUGE,
     )  # fmt: skip
     ring = np.full((2 * PART, WIDTH), np.nan)
     begin = 0

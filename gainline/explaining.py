@@ -121,6 +121,7 @@ def as_json(explained: Explanation, picture: Path) -> str:
         "readings": len(hearing.value),
         **_counts(hearing),
         "told": _told(explained.rule),
+        "judged_as": str(explained.hearing.kind),
         "rules": [
             {"reason": word, "flagged": count, "closest": closest}
             for word, count, closest in _per_rule(hearing)
@@ -227,6 +228,8 @@ def _lines(explained: Explanation) -> Iterator[str]:
     yield f"  {counts}"
     told = ", ".join(f"{key} {value}" for key, value in _told(explained.rule).items())
     yield f"  told: {told}"
+    if hearing.kind is not explained.rule.kind:
+        yield f"  judged as: {hearing.kind}, by its values"
     yield "what each rule saw"
     for word, count, closest in _per_rule(hearing):
         rest = f"; of the others {closest['words']} at {closest['time']}" if closest else ""

@@ -181,3 +181,14 @@ def _judged(size: int) -> Judged:
     return Judged(
         time.astype("datetime64[us]"), value, value, zero.astype(np.int8), zero, none, none
     )
+
+
+def test_the_kind_that_the_values_show_is_told(gainline: Command, tmp_path: Path) -> None:
+    amounts = (np.random.default_rng(1).gamma(4.0, 2.0, 200) + 1.0).round(2).tolist()
+    times = np.datetime64("2026-01-01") + np.arange(200) * np.timedelta64(900, "s")
+    rows = [f"l/usage_kwh,{time}Z,{each}" for time, each in zip(times, amounts, strict=True)]
+    source = tmp_path / "usage.csv"
+    source.write_text("\n".join(["tag,source_time,value", *rows]))
+    words = ("clean", source, tmp_path / "out.csv", "--explain", "l/usage_kwh")
+    assert "judged as: gauge, by its values" in gainline(*words)[1]
+    assert json.loads(gainline(*words, "--json")[1])["judged_as"] == "gauge"
