@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clean.arrow import floats, from_bytes, integers, nullable, to_bytes
 from clean.blocks import TURN_ARRIVALS, Blocks
@@ -52,10 +54,12 @@ class Judge:
         held = self._held.compact(roster.state)
         return to_bytes(held, *self._blocks.tables(), *roster.tables())
 
-    @property
-    def made_tags(self) -> list[str]:
-        """The tags that features of waveforms may have, in order of appearance."""
-        return self._blocks.made_tags
+    def made_in(self, batch: CleanBatch) -> set[str]:
+        """Name the tags in a batch that are those of features of waveforms."""
+        if not self._blocks:
+            return set()
+        found: set[Any] = set(pc.unique(batch.table["tag"]).to_pylist())
+        return found.intersection(self._blocks.made_tags)
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""

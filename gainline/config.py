@@ -114,9 +114,10 @@ class TagSection(Section, frozen=True):
 
 
 class CleanSection(Section, frozen=True):
-    """How long a verdict may wait for the readings that follow."""
+    """How long a verdict may wait for the readings that follow; the blocks of waveforms."""
 
     max_delay_s: Positive = 15.0
+    block_s: Positive = 1.0
 
 
 class PanelSection(Section, frozen=True):

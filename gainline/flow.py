@@ -22,6 +22,7 @@ from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Mark, Progress, RawCommit
 from contracts.message import Message
 from contracts.tags import TagRule
+from gainline.made_tags import new_entries
 from gainline.places import TagMaker, renewed
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
@@ -149,6 +150,7 @@ class Bench:
         self._lake, self._rules, self._settings = lake, rules, settings
         self._version = cache(version)
         self._seat: tuple[Judge, int] | None = None  # the judge, and where it is to go on
+        self._named = set[str]()  # tags made by the judge that are in the catalogue
 
     def judge_new(self, now_us: int) -> int:
         """Judge readings that are new, or else those that have waited too long; give their number.
@@ -189,7 +191,14 @@ class Bench:
 
     def _commit(self, judge: Judge, ready: CleanBatch, until: int) -> None:
         self._seat = None  # should the commit fail, this judge knows more than the lake
+        self._name(judge.made_in(ready))
         self._lake.commit_clean(
             CleanCommit(ready, until, judge.memory(), rule_version=self._version())
         )
         self._seat = judge, until
+
+    def _name(self, made: set[str]) -> None:
+        """Enter tags of features into the catalogue; those it knows already stay as they are."""
+        if not made <= self._named:
+            self._lake.revise_tags(lambda known: new_entries(sorted(made), known))
+            self._named |= made

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from contracts.errors import ConfigError
 from contracts.tags import EDITABLE, Kind, Place, Tag, TagRule
 from gainline.config import Settings, TagSection
+from gainline.made_tags import made_tag
 from gainline.units import conversion
 from ingest.topics import Templates, kind_of
 
@@ -60,8 +61,10 @@ def tag_maker(settings: Settings) -> TagMaker:
 
 def renewed(known: Mapping[str, Tag], make: TagMaker) -> list[Tag]:
     """List the known tags that the configuration wants otherwise; what was set by hand stays."""
-    wanted = (_with_edits(make(tag.tag, tag.path), tag) for tag in known.values())
-    return [tag for tag in wanted if tag != known[tag.tag]]
+    plain = {name: make(name, tag.path) for name, tag in known.items()}
+    wanted = {name: _with_edits(tag, known[name]) for name, tag in plain.items()}
+    whole = (_with_edits(made_tag(plain[name], wanted), tag) for name, tag in known.items())
+    return [tag for tag in whole if tag != known[tag.tag]]
 
 
 def rule_finder(settings: Settings, kinds: Mapping[str, Kind]) -> Callable[[str], TagRule]:

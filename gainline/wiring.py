@@ -84,7 +84,7 @@ def rule_for(
 
 def judge_settings(settings: Settings) -> JudgeSettings:
     """Give the judge its settings."""
-    return JudgeSettings(max_delay_s=settings.clean.max_delay_s)
+    return JudgeSettings(settings.clean.max_delay_s, settings.clean.block_s)
 
 
 def bench(settings: Settings, lake: Lake) -> Bench:
