@@ -10,6 +10,7 @@ import duckdb
 from contracts.errors import DataError, GainlineError, TransientError
 from store import failures
 from store.catalog import attach
+from store.flag_macros import add_macros
 from store.folder import Folder
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         connection.close()
         raise failures.of_catalog(error, place.root) from error
+    add_macros(connection)
     return connection
 
 
