@@ -16,8 +16,8 @@ import msgspec
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
 from gainline.outfile import whole_file
+from ingest.blocks import JOURNAL_BYTES_MIN
 from ingest.frames import MESSAGE_BYTES_MAX
-from ingest.journal import JOURNAL_BYTES_MIN
 from ingest.topics import DEFAULT_TEMPLATE
 
 ENVIRONMENT_PREFIX = "GAINLINE__"

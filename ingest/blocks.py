@@ -29,6 +29,14 @@ from ingest.frames import MQTT_3, MQTT_5, published
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# One fsync of size and name per 16 MiB is nothing; opening reads at most one file of this size,
+# and trimming frees the disk in steps of it.
+SEGMENT_BYTES = 16 * 1024 * 1024
+
+# With fewer, the file being written and the file being read would be the whole journal.
+SEGMENT_COUNT_MIN = 4
+JOURNAL_BYTES_MIN = SEGMENT_COUNT_MIN * SEGMENT_BYTES  # half of it holds any message: frames.py
+
 MAGIC = b"gainjrn1"
 MARK_BYTES = 8
 

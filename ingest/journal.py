@@ -26,6 +26,8 @@ from ingest.blocks import (
     BLOCK_HEADER_BYTES,
     FILE_HEADER_BYTES,
     MESSAGE_HEADER_BYTES,
+    SEGMENT_BYTES,
+    SEGMENT_COUNT_MIN,
     Body,
     Chunk,
     Received,
@@ -50,14 +52,6 @@ if TYPE_CHECKING:
     from contracts.message import Message
 
 __all__ = ["Chunk", "Journal", "Received"]
-
-# One fsync of size and name per 16 MiB is nothing; opening reads at most one file of this size,
-# and trimming frees the disk in steps of it.
-SEGMENT_BYTES = 16 * 1024 * 1024
-
-# With fewer, the file being written and the file being read would be the whole journal.
-SEGMENT_COUNT_MIN = 4
-JOURNAL_BYTES_MIN = SEGMENT_COUNT_MIN * SEGMENT_BYTES  # half of it holds any message: frames.py
 
 _LOCK = "lock"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
