@@ -36,8 +36,8 @@ PAUSE_SHARE: Final = 0.05
 # A block with more is cut: 1.3 s of the fastest accelerometers in use (51.2 kHz), 512 KiB.
 READINGS_MAX: Final = 65_536
 # Readings are taken in turns that end at multiples of this number of their arrival, and features
-# between them: a few milliseconds of work, and the same places however the readings are batched.
-TURN_ARRIVALS: Final = 8_192
+# between them: a millisecond of work, and the same places however the readings are batched.
+TURN_ARRIVALS: Final = 2_048
 
 NEVER: Final = -(1 << 62)  # us, before any time
 SPOILED: Final = int(Reason.DUPLICATE | Reason.CONFLICT | Reason.LATE)
@@ -87,6 +87,7 @@ class Blocks:
         self._made: dict[str, None] = {}
         self._open: dict[str, Block] = {}
         self._done = DONE_SCHEMA.empty_table()
+        self.first_arrival = 0  # of blocks that end before it no features are made
 
     def rule(self, tag: str) -> TagRule:
         """Give the rule of a tag that the judge meets, which may be a waveform or made of one."""
@@ -165,6 +166,15 @@ class Blocks:
         self._done = self._done.filter(pa.array(~chosen))
         return given.sort_by([("arrival", "ascending"), ("tag", "ascending")])
 
+    def untold(self, until: int) -> set[str]:
+        """Name the waveforms with a block that may end, or has ended, up to an arrival."""
+        opened = {
+            tag for tag, block in self._open.items() if integers(block.last["arrival"])[0] <= until
+        }
+        is_early = integers(self._done["arrival"]) <= until
+        made: list[str] = self._done["tag"].filter(pa.array(is_early)).to_pylist()
+        return opened | {source_of(tag) for tag in made}
+
     def _extend(self, tag: str, readings: pa.Table, turn: int) -> None:
         """Put the readings of one tag into its block, and end those that are complete."""
         block = self._open.pop(tag, None)
@@ -187,7 +197,8 @@ class Blocks:
 
     def _finish(self, block: Block, turn: int) -> None:
         """Make readings of the features of a block that has enough values."""
-        if len(block.values) < READINGS_MIN:
+        arrival = integers(block.last["arrival"])[0]
+        if len(block.values) < READINGS_MIN or arrival < self.first_arrival:
             return
         found = np.array(features_of(block.values))
         is_told = np.isfinite(found)
@@ -224,6 +235,15 @@ def feature_tags(tag: str) -> list[str]:
     ['s/a/l/m/vibration_raw/rms', 's/a/l/m/vibration_raw/peak']
     """
     return [f"{tag}/{name}" for name in Features._fields]
+
+
+def source_of(made: str) -> str:
+    """Name the waveform that a feature is of.
+
+    >>> source_of("s/a/l/m/vibration_raw/rms")
+    's/a/l/m/vibration_raw'
+    """
+    return made.rpartition("/")[0]
 
 
 def is_usable(readings: pa.Table) -> npt.NDArray[np.bool_]:

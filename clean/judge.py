@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clean.arrow import floats, from_bytes, integers, nullable, to_bytes
-from clean.blocks import TURN_ARRIVALS, Blocks
+from clean.blocks import TURN_ARRIVALS, Blocks, source_of
 from clean.clocks import is_future, is_untimed, order_times
 from clean.held import Held
 from clean.kernel import Rows, Verdicts
@@ -60,6 +60,23 @@ class Judge:
             return set()
         found: set[Any] = set(pc.unique(batch.table["tag"]).to_pylist())
         return found.intersection(self._blocks.made_tags)
+
+    def begin(self, tags: Sequence[str], arrival: int) -> None:
+        """Let tags in, and make features only of blocks that end from an arrival on."""
+        self._roster.rows_of(pa.chunked_array([pa.array(tags, pa.string())]))
+        self._blocks.first_arrival = arrival
+
+    def untold(self, until: int) -> set[str]:
+        """Name the waveforms with features up to an arrival whose verdict is not final."""
+        if not self._blocks:
+            return set()
+        made = np.isin(self._roster.tags, self._blocks.made_tags)
+        waits = pending(self._roster.state)
+        waits[: len(made)] &= made[:, None]
+        waits[len(made) :] = False
+        rows = self._held.rows(np.sort(self._roster.state.number[waits]), ["arrival", "tag"])
+        late: list[str] = rows["tag"].filter(pc.less_equal(rows["arrival"], until)).to_pylist()
+        return self._blocks.untold(until) | {source_of(tag) for tag in late}
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""

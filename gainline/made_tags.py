@@ -43,6 +43,24 @@ def made_tag(plain: Tag, known: Mapping[str, Tag]) -> Tag:
     waveform = known.get(source)
     if waveform is None or waveform.kind is not Kind.WAVEFORM:
         return plain
+    return _beside(waveform, plain, feature)
+
+
+def new_entries(made: Iterable[str], known: Mapping[str, Tag]) -> list[Tag]:
+    """Make the entries of tags that the judge has made and the catalogue does not know yet.
+
+    The judge may know before the catalogue that a tag is a waveform.
+    """
+    plain = [Tag(tag, Place(), None, Kind.GAUGE) for tag in made if tag not in known]
+    sources = [made_of(tag.tag) or ("", "") for tag in plain]
+    return [
+        _beside(known[source], tag, feature)
+        for tag, (source, feature) in zip(plain, sources, strict=True)
+        if source in known
+    ]
+
+
+def _beside(waveform: Tag, plain: Tag, feature: str) -> Tag:
     metric = "/".join(filter(None, (waveform.place.metric, feature)))
     unit = waveform.unit if feature in IN_UNIT else None
     return replace(
@@ -51,10 +69,3 @@ def made_tag(plain: Tag, known: Mapping[str, Tag]) -> Tag:
         unit=plain.unit or unit,
         kind=Kind.GAUGE,
     )
-
-
-def new_entries(made: Iterable[str], known: Mapping[str, Tag]) -> list[Tag]:
-    """Make the entries of tags that the catalogue does not know yet."""
-    return [
-        made_tag(Tag(tag, Place(), None, Kind.GAUGE), known) for tag in made if tag not in known
-    ]

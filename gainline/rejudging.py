@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from clean.blocks import READINGS_MAX, feature_tags, source_of
 from contracts.batches import CleanBatch
 from contracts.quality import Quality, words_of
-from contracts.tags import TagRule
+from contracts.tags import Kind, TagRule
 from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.config import Settings
+from gainline.made_tags import new_entries
 from gainline.output import as_text
 from gainline.rules_in_force import rules_in_force
 from store.folder import Folder
@@ -39,6 +41,9 @@ RUN_UP_READINGS = 5_000
 # Arrivals taken at once, as many readings at most: with fewer the asking takes the time, and more
 # take memory, of which all that works here uses some 700 MB.
 ARRIVALS_AT_ONCE = 131_072
+# Of a waveform so many before: two blocks as long as they may be, after which it does not matter
+# where a judge has begun. What it knows of features it learns from those that are stored.
+RUN_UP_WAVEFORM = 2 * READINGS_MAX
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ def rejudge(settings: Settings, wish: Wish, *, is_dry_run: bool = False) -> Done
         work.judge_all(Judge(work.rule, wiring.judge_settings(settings)))
         if is_dry_run:
             return Done(rejudging.compare(), len(work.tags))
+        lake.revise_tags(lambda known: new_entries(sorted(work.made), known))
         version = lake.rule_version(*rules_in_force(settings, known))
         return Done(rejudging.replace(wish.pattern, version), len(work.tags), version)
 
@@ -112,6 +118,13 @@ class _Work:
         self._last = max((each.last_arrival for each in self.tags), default=-1)
         # readings that have a verdict, and no new one yet, by their tag
         self._waiting: Counter[str] = Counter()
+        # Where features were made, those after the last are for the running judge to tell.
+        self._until = dict[str, int]()
+        for each in self.tags:
+            if not each.is_raw:
+                source = source_of(each.tag)
+                self._until[source] = max(self._until.get(source, -1), each.last_arrival)
+        self.made = set[str]()  # tags of features that were told
 
     def judge_all(self, judge: Judge) -> None:
         """Hand the new verdicts on."""
@@ -119,23 +132,37 @@ class _Work:
         first = min(each.first_arrival for each in self.tags)
         inputs = self._needed_by(self._raw)
         starts = self._rejudging.run_up(inputs, before=first, count=RUN_UP_READINGS)
+        starts |= self._begin_waveforms(judge, inputs, first)
         begin, end = min(starts.values(), default=first), self._rejudging.last_arrival()
         with progress_bar("judging", self._last - begin) as advance:
             while begin <= end and starts:
                 batch = self._rejudging.raw(starts, first=begin, limit=ARRIVALS_AT_ONCE)
                 self._waiting.update(self._meant(batch.table)[1])
-                self._take(judge.push(batch))
+                self._take(judge, judge.push(batch))
                 begin += ARRIVALS_AT_ONCE
                 advance(ARRIVALS_AT_ONCE)
                 if begin > self._last:  # only verdicts that are not final yet need more
                     unfinished = {tag for tag, count in self._waiting.items() if count > 0}
+                    unfinished |= judge.untold(self._last) & self._raw
                     starts = {tag: starts[tag] for tag in self._needed_by(unfinished)}
-        self._take(judge.finish())
+        self._take(judge, judge.finish())
 
-    def _take(self, judged: CleanBatch) -> None:
+    def _begin_waveforms(self, judge: Judge, inputs: Sequence[str], first: int) -> dict[str, int]:
+        """Tell the judge the features of waveforms so far; say where to begin with these."""
+        waveforms = [tag for tag in inputs if self.rule(tag).kind is Kind.WAVEFORM]
+        if not waveforms:
+            return {}
+        judge.begin(waveforms, first)
+        made = [name for tag in waveforms for name in feature_tags(tag)]
+        judge.push(self._rejudging.made(made, before=first, count=RUN_UP_READINGS))
+        return self._rejudging.run_up(waveforms, before=first, count=RUN_UP_WAVEFORM)
+
+    def _take(self, judge: Judge, judged: CleanBatch) -> None:
         is_meant, counts = self._meant(judged.table)
         self._waiting.subtract(counts)
-        self._rejudging.add(CleanBatch(judged.table.filter(pa.array(is_meant))))
+        meant = CleanBatch(judged.table.filter(pa.array(is_meant)))
+        self.made |= judge.made_in(meant)
+        self._rejudging.add(meant)
 
     def _meant(self, readings: pa.Table) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
         """Tell which readings are to be judged again, and how many of each tag.
@@ -145,8 +172,12 @@ class _Work:
         coded: Any = readings["tag"].combine_chunks().dictionary_encode()
         names, numbers = coded.dictionary.to_pylist(), coded.indices.to_numpy()
         is_raw = np.array([name in self._raw for name in names], np.bool_)
-        is_made = np.array([_source(name) in self._raw for name in names], np.bool_)
-        is_old = np.asarray(readings["arrival"].to_numpy()) <= self._last
+        is_made = np.array([source_of(name) in self._raw for name in names], np.bool_)
+        lasts = [
+            self._last if name in self._raw else self._until.get(source_of(name), self._last)
+            for name in names
+        ]
+        is_old = np.asarray(readings["arrival"].to_numpy() <= np.array(lasts, np.int64)[numbers])
         is_meant = (is_raw | is_made)[numbers] & is_old & self._span.holds(readings)
         counts = np.bincount(numbers[is_meant], minlength=len(names))
         return is_meant, {names[number]: int(counts[number]) for number in np.flatnonzero(is_raw)}
@@ -160,28 +191,27 @@ class _Work:
                 found[tag] = None
                 rule = self.rule(tag)
                 waiting += self._known.intersection([*rule.neighbours, *rule.machine_states])
-        return list(found)
+                waiting += feature_tags(tag) if rule.kind is Kind.WAVEFORM else []
+                waiting += [source_of(tag)] if self._is_made(tag) else []
+        return [tag for tag in found if not self._is_made(tag)]
+
+    def _is_made(self, tag: str) -> bool:
+        """Tell whether a tag is a feature of a waveform that the lake knows."""
+        source = source_of(tag)
+        is_waveform = source in self._known and self.rule(source).kind is Kind.WAVEFORM
+        return is_waveform and tag in feature_tags(source)
 
 
 def _chosen(tags: Sequence[JudgedTag], pattern: str | None) -> list[JudgedTag]:
     """Pick the tags that match; what is made of a tag is judged with it, under whichever name."""
     raw = {each.tag for each in tags if each.is_raw}
     matching = [
-        each.tag if each.is_raw else _source(each.tag)
+        each.tag if each.is_raw else source_of(each.tag)
         for each in tags
         if pattern is None or fnmatchcase(each.tag, pattern)
     ]
     sources = raw.intersection(matching)
-    return [each for each in tags if (each.tag if each.is_raw else _source(each.tag)) in sources]
-
-
-def _source(made: str) -> str:
-    """Give the tag that another one is made of.
-
-    >>> _source("s/a/l/m/vibration/rms")
-    's/a/l/m/vibration'
-    """
-    return made.rpartition("/")[0]
+    return [each for each in tags if (each.tag if each.is_raw else source_of(each.tag)) in sources]
 
 
 def _in_words(done: Done, is_dry_run: bool) -> str:  # noqa: FBT001  # the one way or the other

@@ -12,6 +12,7 @@ from pathlib import Path
 from contracts.errors import DataError
 from contracts.tags import EDITABLE, Kind, Tag
 from gainline.config import Settings
+from gainline.made_tags import made_tag
 from gainline.output import FORMULA_STARTS, Format, as_text, print_answer
 from gainline.places import tag_maker
 from store.folder import Folder
@@ -45,7 +46,7 @@ def set_tag(
     def revise(known: Mapping[str, Tag]) -> list[Tag]:
         found = _tag_in(known, tag)
         if as_configured:
-            plain = make(tag, found.path).words()
+            plain = made_tag(make(tag, found.path), known).words()
             found = found.saying(plain, edited=frozenset())
         return [_edited(found, words)]
 

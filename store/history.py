@@ -112,6 +112,25 @@ def raw_batch(
     return RawBatch(found.cast(RAW_SCHEMA))
 
 
+def made_batch(
+    connection: duckdb.DuckDBPyConnection, tags: Sequence[str], *, before: int, count: int
+) -> RawBatch:
+    """Give what was made of other readings before an arrival, `count` of each tag, as if it came.
+
+    In order of arrival. Raises duckdb.Error.
+    """
+    names = ", ".join(f"r.{name}" for name in RAW_SCHEMA.names)
+    with named(connection, "wanted_tags", pa.table({"tag": pa.array(tags, pa.string())})):
+        found = connection.execute(
+            f"SELECT {names} FROM clean.readings AS r JOIN wanted_tags AS w ON r.tag = w.tag"
+            " WHERE r.arrival < ? QUALIFY"
+            " row_number() OVER (PARTITION BY r.tag ORDER BY r.arrival DESC) <= ?"
+            " ORDER BY r.arrival, r.tag",
+            [before, count],
+        ).to_arrow_table()
+    return RawBatch(found.cast(RAW_SCHEMA))
+
+
 def last_arrival(connection: duckdb.DuckDBPyConnection) -> int:
     """Give the number of the last raw reading, -1 where there is none. Raises duckdb.Error."""
     row = connection.execute("SELECT max(arrival) FROM raw.readings").fetchone()

@@ -100,6 +100,11 @@ class Rejudging:
         with self._asking():
             return history.raw_batch(self._connection, starts, first=first, limit=limit)
 
+    def made(self, tags: Sequence[str], *, before: int, count: int) -> RawBatch:
+        """Give what was made of other readings before an arrival: see store.history.made_batch."""
+        with self._asking():
+            return history.made_batch(self._connection, tags, before=before, count=count)
+
     def last_arrival(self) -> int:
         """Give the number of the last raw reading, -1 where there is none."""
         with self._asking():

@@ -56,10 +56,12 @@ def commit(first: int, count: int) -> RawCommit:
     return RawCommit(RawBatch(rows), (), (entry,), first + count, first + count, b"%d" % first)
 
 
-def stored(settings: Settings, parts: int, *, is_killed: bool = False) -> None:
-    """Store and judge in so many parts; each is judged by a process of its own if it `is_killed`.
+def stored(
+    settings: Settings, parts: int, *, is_killed: bool = False, is_finished: bool = True
+) -> None:
+    """Store and judge in so many parts, each by a process of its own.
 
-    Such a one dies with what it has taken from the lake and not committed.
+    Where it `is_killed`, another one dies before with what it has not committed.
     """
     make, size = tag_maker(settings), COUNT // parts
     for first in range(0, COUNT, size):
@@ -70,8 +72,9 @@ def stored(settings: Settings, parts: int, *, is_killed: bool = False) -> None:
             if is_killed:
                 wiring.bench(settings, Dying(lake)).judge_new(START_US)  # type: ignore[arg-type]
             wiring.bench(settings, lake).judge_new(START_US)
-    with wiring.open_lake(settings, writer="judge") as lake:
-        wiring.bench(settings, lake).finish()
+    if is_finished:
+        with wiring.open_lake(settings, writer="judge") as lake:
+            wiring.bench(settings, lake).finish()
 
 
 class Dying:
