@@ -18,6 +18,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from analytics.drawing import ACCENT, ALERT, GREY, INK, WIDTH_IN, house_style
+from contracts.errors import DataError
 from contracts.quality import Quality, Reason, words_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ LABEL_SHARE: Final = 0.05  # of the width: labels nearer than this would overlap
 BAND: Final = "#d3e4ef"
 OCHRE: Final = "#b8860b"
 DPI: Final = 160
+MARGIN: Final = 0.01  # of the time shown, before and after
+SINGLE_US: Final = 4 * 366 * 86_400e6  # around a single reading Matplotlib shows two years or more
+YEAR_1_US: Final = -62_135_596_800e6
+YEAR_10000_US: Final = 253_402_300_800e6
+VALUE_MAX: Final = 1e300  # what is larger is drawn at the edge: with headroom it must be a number
 GAP_INTERVALS: Final = 5.0  # as in clean.window: over a longer pause no line is drawn
 # What stands beside an axis whose ticks are years, months, days, hours, minutes, seconds.
 OFFSETS: Final = ("UTC", "%Y UTC", "%Y-%m UTC", *(["%Y-%m-%d UTC"] * 2), "%Y-%m-%d %H:%M UTC")
@@ -89,10 +95,15 @@ class Caption:
 
 
 def draw(judged: Judged, caption: Caption, path: Path, form: str) -> None:
-    """Write the picture as `form`, svg or png: the whole, and below it where most was found."""
+    """Write the picture as `form`, svg or png: the whole, and below it where most was found.
+
+    Raises DataError for times that no calendar has.
+    """
+    _refuse_times(judged.time)
     zooms = zooms_of(judged)
     with house_style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message="AutoDateLocator was unable to pick")
         heights = [1.0, *([1.15] * len(zooms))]
         figure = Figure(figsize=(WIDTH_IN, 0.75 + 1.75 * sum(heights)), layout="constrained")
         panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -149,6 +160,16 @@ def with_gaps(judged: Judged) -> Judged:
     )
 
 
+def _refuse_times(time: npt.NDArray[np.datetime64]) -> None:
+    first, last = time[[0, -1]].astype(np.float64)
+    room = max(MARGIN * (last - first), SINGLE_US)
+    if first - room < YEAR_1_US or last + room >= YEAR_10000_US:
+        raise DataError(
+            f"the times reach from {time[0]} to {time[-1]}, and a picture has the years 1 to 9999:"
+            " mend them, or leave out --explain"
+        )
+
+
 def _shortened(svg: str) -> str:
     """Round what is drawn to a tenth of a point, which nobody sees; words stay as they are."""
     return re.sub(
@@ -169,7 +190,7 @@ def _draw_panel(axes: Axes, judged: Judged, caption: Caption) -> None:
     for bit in Reason:
         _mark(axes, judged, bit, (low, high))
     axes.set_ylabel(caption.unit or "")
-    axes.margins(x=0.01)
+    axes.margins(x=MARGIN)
     locator: Any = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     dates: Any = ConciseDateFormatter
@@ -184,7 +205,7 @@ def _frame(judged: Judged) -> tuple[float, float]:
         shown = judged.value[np.isfinite(judged.value)]
     if len(shown) == 0:
         return 0.0, 1.0
-    low, high = float(shown.min()), float(shown.max())
+    low, high = max(float(shown.min()), -VALUE_MAX), min(float(shown.max()), VALUE_MAX)
     span = high - low or 0.05 * abs(high) or 1.0
     near = (judged.value >= low - NEAR_SPANS * span) & (judged.value <= high + NEAR_SPANS * span)
     low = min(low, float(judged.value[near].min(initial=low)))

@@ -71,14 +71,15 @@ def suggestions(settings: Settings, parts: Iterator[Part]) -> Iterator[Suggested
         rules = {one.tag: _plain(rule_for(one.tag), one) for one in subjects}
         judged = judge_table(table, rules.__getitem__)
         places = _places_of(table)
-        learned = {
-            one.tag: suggest(
-                _history(judged.take(places[one.tag])),
-                rules[one.tag],
-                bounds_of(one.metric, one.unit),
-            )
-            for one in subjects
-        }
+        with np.errstate(over="ignore", invalid="ignore"):  # of values or times of any size
+            learned = {
+                one.tag: suggest(
+                    _history(judged.take(places[one.tag])),
+                    rules[one.tag],
+                    bounds_of(one.metric, one.unit),
+                )
+                for one in subjects
+            }
         told = {tag: learned[tag].applied_to(rule) for tag, rule in rules.items()}
         again = judge_table(table, told.__getitem__)
         before, after = _bad(judged), _bad(again)

@@ -192,3 +192,20 @@ def test_the_kind_that_the_values_show_is_told(gainline: Command, tmp_path: Path
     words = ("clean", source, tmp_path / "out.csv", "--explain", "l/usage_kwh")
     assert "judged as: gauge, by its values" in gainline(*words)[1]
     assert json.loads(gainline(*words, "--json")[1])["judged_as"] == "gauge"
+
+
+def test_times_and_values_that_no_picture_can_show_are_said_or_drawn_at_the_edge(
+    tmp_path: Path, gainline: Command
+) -> None:
+    source = tmp_path / "in.parquet"
+    times = pa.array([0, 1, 2], pa.timestamp("us", "UTC"))
+    table = pa.table({"tag": ["a"] * 3, "source_time": times, "value": [1e308, -1e308, 1.0]})
+    pq.write_table(table, source)
+    code, _, errors = gainline("clean", source, tmp_path / "out.parquet", "--explain", "a")
+    assert (code, errors) == (0, "")
+    for end in (-(2**63) + 1, -62_135_596_800_000_000, 253_402_300_799_000_000):
+        far = pa.array([0, 1, end], pa.timestamp("us", "UTC"))
+        pq.write_table(table.set_column(1, "source_time", far), source)
+        code, _, errors = gainline("clean", source, tmp_path / "out.parquet", "--explain", "a")
+        assert code == 1
+        assert "a picture has the years 1 to 9999: mend them" in errors

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clean.table import judge_table
+from contracts.batches import TIME
 from gainline.cli import run
 from gainline.config import load
 from gainline.wiring import rule_for
@@ -242,3 +243,33 @@ def test_a_folder_that_is_no_store_is_one_line(gainline: Command, tmp_path: Path
     code, out, said = gainline("suggest", "--store", tmp_path / "nothing")
     assert (code, out) == (3, "")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "values"),
+    [
+        (pa.array([10**18 + 1, 10**18 + 1002], pa.timestamp("ns", "UTC")), pa.array([1.0, 2.0])),
+        (pa.array([-(2**63) + 1, 2**63 - 1], pa.timestamp("us")), pa.array([1e308, -1e308])),
+        (pa.array([0, 1], pa.date32()), pa.array([2**63 - 1, 0])),
+    ],
+    ids=["nanoseconds", "extremes", "days"],
+)
+def test_a_history_of_any_type_is_read(
+    tmp_path: Path, gainline: Command, times: pa.Array, values: pa.Array
+) -> None:
+    source = tmp_path / "in.parquet"
+    names = ["tag", "source_time", "value", "note", "note"]
+    notes = pa.array(["x", "y"])
+    pq.write_table(pa.Table.from_arrays([notes, times, values, notes, notes], names), source)
+    code, said, errors = gainline("suggest", source)
+    assert (code, errors) == (0, "")
+    assert tomllib.loads(said) is not None
+
+
+def test_a_column_that_cannot_be_read_is_named(tmp_path: Path, gainline: Command) -> None:
+    source = tmp_path / "in.parquet"
+    table = pa.table({"tag": [["a"]], "source_time": pa.nulls(1, TIME), "value": [1.0]})
+    pq.write_table(table, source)
+    code, _, errors = gainline("suggest", source)
+    assert code == 1
+    assert errors.startswith(f"gainline: {source}: the column 'tag' has the type list")
