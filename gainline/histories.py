@@ -13,7 +13,7 @@ from typing import Final, TypedDict, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clean.columns import refuse_names, tags_of, times_of, values_of
+from clean.columns import WANTED, refuse_names, tags_of, times_of, values_of
 from contracts.batches import TIME
 from contracts.errors import DataError
 from contracts.tags import Kind
@@ -27,13 +27,7 @@ from store.query import answer, connect
 # through all seasons; of one with more, the newest count.
 READINGS_MAX = 2_000_000
 
-READ: Final = pa.schema(
-    [
-        pa.field("tag", pa.string()),
-        pa.field("source_time", TIME),
-        pa.field("value", pa.float64()),
-    ]
-)
+READ: Final = pa.schema(WANTED)
 
 TAGS_SQL = """
 SELECT r.tag, count(*) AS readings, t.metric, t.unit, t.kind, t.edited
