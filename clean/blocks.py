@@ -125,14 +125,14 @@ class Blocks:
         sources: Any = pa.array(list(self._sources), pa.string())
         coded: Any = pc.index_in(readings["tag"], value_set=sources)
         tags = pc.fill_null(coded, -1).to_numpy()
-        counts = tags >= 0
-        if not counts.any():
+        if not (tags >= 0).any():
             return
-        counts &= is_usable(readings)
+        rows = _rows_of(readings)
+        counts = (tags >= 0) & rows.is_usable
         for number in np.unique(tags[counts]).tolist():
             places = np.flatnonzero(counts & (tags == number))
             places = places[np.argsort(order[places])]
-            self._extend(sources[number].as_py(), readings.take(places), turn)
+            self._extend(sources[number].as_py(), rows.at(places), turn)
 
     def close(self, before_us: int | None = None, waiting: Collection[str] = ()) -> None:
         """End open blocks: all, or those that have a feature and got nothing new since a time.
@@ -172,26 +172,26 @@ class Blocks:
             tag for tag, block in self._open.items() if integers(block.last["arrival"])[0] <= until
         }
         is_early = integers(self._done["arrival"]) <= until
-        made: list[str] = self._done["tag"].filter(pa.array(is_early)).to_pylist()
+        made: list[Any] = self._done["tag"].filter(pa.array(is_early)).to_pylist()
         return opened | {source_of(tag) for tag in made}
 
-    def _extend(self, tag: str, readings: pa.Table, turn: int) -> None:
+    def _extend(self, tag: str, rows: _Rows, turn: int) -> None:
         """Put the readings of one tag into its block, and end those that are complete."""
         block = self._open.pop(tag, None)
         known = None if block is None else (block.last_us, block.end_us)
-        times = order_times(readings)
-        times = np.maximum.accumulate(times if known is None else np.maximum(times, known[0]))
-        for cut in cuts_of(times, known, self._block_us):
+        times = rows.times if known is None else np.maximum(rows.times, known[0])
+        rows = rows._replace(times=np.maximum.accumulate(times))
+        for cut in cuts_of(rows.times, known, self._block_us):
             first, is_new = cut.first, cut.is_new
             while first < cut.end:
                 if block is not None and (is_new or len(block.values) == READINGS_MAX):
                     self._finish(block, turn)
                     block = None
                 room = READINGS_MAX - (0 if block is None else len(block.values))
-                part = _block_of(readings.slice(first, min(room, cut.end - first)), cut.end_us)
-                first, is_new = first + len(part.values), False
-                part.last_us = int(times[first - 1])
+                end, is_new = min(cut.end, first + room), False
+                part = _block_of(rows.at(slice(first, end)), cut.end_us)
                 block = part if block is None else block.and_then(part)
+                first = end
         if block is not None:
             self._open[tag] = block
 
@@ -246,13 +246,6 @@ def source_of(made: str) -> str:
     return made.rpartition("/")[0]
 
 
-def is_usable(readings: pa.Table) -> npt.NDArray[np.bool_]:
-    """Tell which readings count: those that are not BAD, no repeats, in time."""
-    is_told = ~np.isnan(floats(readings["value_clean"])) & readings["value"].is_valid().to_numpy()
-    is_bad = integers(readings["quality"]) == Quality.BAD
-    return np.asarray(is_told & ~is_bad & (integers(readings["reasons"]) & SPOILED == 0))
-
-
 def cuts_of(times: Numbers, known: tuple[int, int] | None, block_us: int) -> Iterator[Cut]:
     """Cut ascending times where one block ends and another begins.
 
@@ -275,15 +268,38 @@ def cuts_of(times: Numbers, known: tuple[int, int] | None, block_us: int) -> Ite
         yield Cut(first, end, int(ends[first]), bool(is_new[first]))
 
 
-def _block_of(readings: pa.Table, end_us: int) -> Block:
-    quality, reasons = integers(readings["quality"]), integers(readings["reasons"])
-    doubted = reasons[quality != Quality.GOOD]
+class _Rows(NamedTuple):
+    """Readings with final verdicts, as arrays, and where to find them whole."""
+
+    table: pa.Table
+    place: Numbers  # in the table
+    times: Numbers
+    values: npt.NDArray[np.float64]
+    quality: Numbers
+    reasons: Numbers
+    is_usable: npt.NDArray[np.bool_]  # neither BAD nor a repeat nor late, and with a value
+
+    def at(self, places: Numbers | slice) -> _Rows:
+        return _Rows(self.table, *(column[places] for column in self[1:]))
+
+
+def _rows_of(table: pa.Table) -> _Rows:
+    values = floats(table["value_clean"])
+    quality, reasons = integers(table["quality"]), integers(table["reasons"])
+    is_told = ~np.isnan(values) & table["value"].is_valid().to_numpy()
+    is_usable = is_told & (quality != Quality.BAD) & (reasons & SPOILED == 0)
+    place = np.arange(table.num_rows)
+    return _Rows(table, place, order_times(table), values, quality, reasons, is_usable)
+
+
+def _block_of(rows: _Rows, end_us: int) -> Block:
+    doubted = rows.reasons[rows.quality != Quality.GOOD]
     return Block(
         end_us=end_us,
-        last_us=end_us,
-        last=readings.select(RAW_SCHEMA.names).take(pa.array([readings.num_rows - 1])),
-        values=floats(readings["value_clean"]),
-        quality=int(quality.max()),
+        last_us=int(rows.times[-1]),
+        last=rows.table.slice(int(rows.place[-1]), 1).select(RAW_SCHEMA.names),
+        values=rows.values,
+        quality=int(rows.quality.max()),
         reasons=int(np.bitwise_or.reduce(doubted, initial=0)),
     )
 

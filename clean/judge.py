@@ -75,7 +75,8 @@ class Judge:
         waits[: len(made)] &= made[:, None]
         waits[len(made) :] = False
         rows = self._held.rows(np.sort(self._roster.state.number[waits]), ["arrival", "tag"])
-        late: list[str] = rows["tag"].filter(pc.less_equal(rows["arrival"], until)).to_pylist()
+        is_early = pa.array(integers(rows["arrival"]) <= until)
+        late: list[Any] = rows["tag"].filter(is_early).to_pylist()
         return self._blocks.untold(until) | {source_of(tag) for tag in late}
 
     def push(self, batch: RawBatch) -> CleanBatch:
