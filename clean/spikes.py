@@ -56,9 +56,9 @@ WIDE_LIMIT: Final = 5.0  # sigma: one sound normal reading in two million
 NEAR_LIMIT: Final = 5.5  # sigma: the median of five is rougher than that of fifteen
 NEAR_MADS: Final = 1.5  # what is usual among the fifteen is no spike among the five
 NEAR_RANGES: Final = 2.0  # nor is what the four neighbours do among themselves
-# Three in a hundred are beyond the quantile itself: what goes to and fro by even steps is there
-# with a third of its noise.
-RUN_TAILS: Final = 1.5
+# The quantile is followed by steps of five percent and swings by some of them: within four, what
+# goes to and fro by even steps is not known to be beyond it.
+RUN_TAILS: Final = 1.2
 BURST_MAX: Final = 4  # readings: the longest run that leaves a window of nine its majority
 RESOLUTIONS: Final = 8.0  # steps: of a coarse signal a few steps are no event
 
@@ -132,7 +132,7 @@ def run_ahead(trait: Floats, value: float, side: int, mad: float, scratch: Float
     the two after it. The limit does not grow with the run: however far a signal wanders in that
     time, a run begins and ends with a step between two readings, and two so rare steps, against
     one another and so near, are rarer than the one beside a single reading. Not of a tag that often
-    goes to and fro: a run is half as far out again as the .97 quantile of all readings.
+    goes to and fro: a run is a fifth farther out than the .97 quantile of all readings.
     """
     floor = NEAR_LIMIT * max(trait[NEAR_SCALE], trait[NEAR_TAIL] / TAIL_TO_SIGMA)
     floor = max(floor, NEAR_MADS * mad, RESOLUTIONS * trait[RESOLUTION])
