@@ -280,7 +280,15 @@ class _Rows(NamedTuple):
     is_usable: npt.NDArray[np.bool_]  # neither BAD nor a repeat nor late, and with a value
 
     def at(self, places: Numbers | slice) -> _Rows:
-        return _Rows(self.table, *(column[places] for column in self[1:]))
+        return _Rows(
+            self.table,
+            self.place[places],
+            self.times[places],
+            self.values[places],
+            self.quality[places],
+            self.reasons[places],
+            self.is_usable[places],
+        )
 
 
 def _rows_of(table: pa.Table) -> _Rows:

@@ -27,6 +27,10 @@ def clean(
     flags: Annotated[
         Literal["qartod", "opcua"] | None, typer.Option(help="Adds a column in its words.")
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For those of waveforms: Parquet or CSV."),
+    ] = None,
     *,
     explain: Annotated[
         str | None, typer.Option(metavar="TAG", help="Draw it, and say what each rule saw.")
@@ -37,11 +41,15 @@ def clean(
     as_json: JsonFlag = False,
 ) -> None:
     """Judge the readings of a table and write it back with the verdicts."""
-    from gainline.cleaning import clean_file
+    from gainline.cleaning import clean_file, write_features
     from gainline.flagging import Standard, flag_of
 
     settings = settings_of(config)
     flag = flag_of(Standard(flags)) if flags else None
+    if features is not None:
+        if features.resolve() in (source.resolve(), target.resolve()):
+            raise typer.BadParameter("--features FILE is a file of its own: neither IN nor OUT")
+        write_features(settings, source, features)
     if explain is None:
         if explain_out is not None or as_json:
             raise typer.BadParameter("--explain-out and --json go with --explain TAG")

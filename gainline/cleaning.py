@@ -8,9 +8,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from clean.columns import refuse_names
+from clean.featured import SCHEMA, features_of_batches
 from clean.sheet import Sheet, judge_batches
 from clean.table import ADDED, ADDED_TYPES, verdict_columns
 from contracts.errors import DataError
+from gainline import wiring
 from gainline.config import Settings
 from gainline.flagging import Flag, flag_column
 from gainline.long_tables import LongTable, open_table, write_batches
@@ -37,6 +39,16 @@ def clean_file(settings: Settings, source: Path, target: Path, flag: Flag | None
         for name, kind in added.items():
             schema = schema.append(pa.field(name, kind))
         write_batches(_with_verdicts(table, sheet, flag), schema, target)
+
+
+def write_features(settings: Settings, source: Path, target: Path) -> None:
+    """Judge the features of the waveforms in a table, and write them as a table of their own."""
+    refuse_target(target)
+    with open_table(source, numbered=["tag"]) as table, naming(source):
+        refuse_names(table.schema.names, ())
+        rules = rule_finder(settings, {})
+        made = features_of_batches(table.batches(READ), rules, wiring.judge_settings(settings))
+        write_batches(made, SCHEMA, target)
 
 
 @contextmanager

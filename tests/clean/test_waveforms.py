@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clean.blocks import READINGS_MAX, feature_tags
+from clean.featured import features_of_batches
 from clean.judge import Judge
 from clean.settings import Settings
 from clean.waveforms import READINGS_MIN, Features, features_of
@@ -258,6 +259,26 @@ def test_a_tag_that_is_no_waveform_any_more_has_no_features(batch: Make) -> None
     last = judge.finish()
     assert judge.made_in(last) == set()
     assert set(last.table["tag"].to_pylist()) == {"wave"}
+
+
+def test_a_table_has_the_features_of_the_stream(batch: Make) -> None:
+    table = in_order(waves(batch, damaged(20 * BLOCK)), waves(batch, gaussian(3 * BLOCK), "other"))
+    read = table.select(["tag", "source_time", "value"])
+    parts = [read.slice(0, 3001), read.slice(3001)]
+    out = pa.concat_tables(features_of_batches(parts, rules, SETTINGS))
+    told = run(table, [])
+    told = told.filter(pc.match_substring(told["tag"], "/"))
+    for name in ("tag", "source_time", "value", "value_clean", "quality"):
+        assert sorted(out[name].to_pylist()) == sorted(told[name].to_pylist())
+    assert out["reasons"].to_pylist().count(["spike"]) == sum(
+        reasons == Reason.SPIKE for reasons in told["reasons"].to_pylist()
+    )
+
+
+def test_a_table_without_a_waveform_has_no_features(batch: Make) -> None:
+    read = waves(batch, gaussian(300), "gauge").select(["tag", "source_time", "value"])
+    for parts in ([read], [read.slice(0, 0)], []):
+        assert pa.concat_tables(features_of_batches(parts, rules, SETTINGS)).num_rows == 0
 
 
 def stream(batch: Make, seed: int) -> pa.Table:

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clean.featured import SCHEMA
 from contracts.errors import DataError, TransientError
 from gainline import long_tables
 from gainline.cleaning import clean_file
+from gainline.cli import run
 from gainline.config import Settings, TagSection
 from gainline.flagging import Standard, flag_of
 from gainline.tables import read_table, write_table
@@ -46,6 +48,23 @@ def test_every_row_comes_back_in_its_place_whatever_it_is(
     out = cleaned(tmp_path, table, Settings())
     assert out.column_names == [*table.column_names, "value_clean", "quality", "reasons"]
     assert out["note"].to_pylist() == table["note"].to_pylist()
+
+
+def test_features_of_waveforms_go_into_a_file_of_their_own(tmp_path: Path) -> None:
+    times = [BEGAN + timedelta(milliseconds=place) for place in range(4000)]
+    wave = np.random.default_rng(1).normal(size=4000)
+    table = pa.table({"tag": ["m/vibration_raw"] * 4000, "source_time": times, "value": wave})
+    source, target, made = (tmp_path / name for name in ("in.csv", "in.parquet", "made.csv"))
+    write_table(table, target)
+    write_table(table, source)
+    for given in (source, target):
+        words = [str(given), str(given), "--features", str(made)]
+        assert run(["clean", *words]) == 0
+        assert read_table(given)["value"].to_pylist() == wave.tolist()
+        found = read_table(made)
+        assert found.column_names == SCHEMA.names
+        assert found["tag"].to_pylist().count("m/vibration_raw/rms") == 4
+    assert run(["clean", str(target), str(made), "--features", str(made)]) == 2
 
 
 def test_a_csv_file_with_a_head_and_no_row_stays_one(tmp_path: Path) -> None:
