@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clean.arrow import floats, integers
-from clean.clocks import order_times
+from clean.clocks import is_untimed, order_times
 from clean.waveforms import READINGS_MIN, Features, features_of
 from contracts.batches import RAW_SCHEMA
 from contracts.quality import Quality, Reason
@@ -297,7 +297,9 @@ def _rows_of(table: pa.Table) -> _Rows:
     is_told = ~np.isnan(values) & table["value"].is_valid().to_numpy()
     is_usable = is_told & (quality != Quality.BAD) & (reasons & SPOILED == 0)
     place = np.arange(table.num_rows)
-    return _Rows(table, place, order_times(table), values, quality, reasons, is_usable)
+    return _Rows(
+        table, place, order_times(table, is_untimed(table)), values, quality, reasons, is_usable
+    )
 
 
 def _block_of(rows: _Rows, end_us: int) -> Block:

@@ -23,10 +23,10 @@ def is_untimed(table: pa.Table) -> npt.NDArray[np.bool_]:
     return np.asarray(table["source_time"].is_null().to_numpy() | (ahead_us(table) > AHEAD_US))
 
 
-def order_times(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Give the times that the order of readings goes by, us."""
+def order_times(table: pa.Table, untimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Give the times that the order of readings goes by, us; see `is_untimed`."""
     received, source = integers(table["received_time"]), integers(table["source_time"])
-    return np.asarray(np.where(is_untimed(table), received, source))
+    return np.asarray(np.where(untimed, received, source))
 
 
 def is_future(table: pa.Table) -> npt.NDArray[np.bool_]:

@@ -30,6 +30,7 @@ class Judge:
     Every reading is returned exactly once, when its verdict is final: after seven newer readings
     of its tag for the window and seven for disorder, or at `expire`. The verdicts depend on the
     readings and on the calls of `expire` alone, not on how the readings are cut into batches.
+    Beside them come the features of waveforms, judged as well: see clean.blocks.
     """
 
     def __init__(self, rules: Callable[[str], TagRule], settings: Settings) -> None:
@@ -171,7 +172,7 @@ def rows_of(table: pa.Table, tag: npt.NDArray[np.int32]) -> Rows:
     refused = integers(table["source_quality"]) == Quality.BAD
     text = table["value"].is_null().to_numpy() & table["text"].is_valid().to_numpy()
     mark = untimed * np.uint8(UNTIMED) | refused * np.uint8(REFUSED) | text * np.uint8(TEXT)
-    return Rows(tag, order_times(table), floats(table["value"]), mark)
+    return Rows(tag, order_times(table, untimed), floats(table["value"]), mark)
 
 
 def judged(table: pa.Table, verdicts: Verdicts) -> pa.Table:
