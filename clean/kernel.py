@@ -320,9 +320,12 @@ def type_flaw_of(desk: Desk, tag: int) -> int:
     return 0 if may_be_text or desk.state.tally[tag, BALANCE] < NUMERIC_MIN else TYPE_BIT
 
 
-@pasted
+@rule
 def learn_its_kind(desk: Desk, tag: int, slot: int) -> None:
-    """Learn of what kind the tag is; as another one it begins anew."""
+    """Learn of what kind the tag is; as another one it begins anew.
+
+    Not pasted: what is rare would take the registers of what is not.
+    """
     state, kind, doubt = desk.state, desk.state.kind[tag], desk.state.doubt[tag]
     if slot == 0 or state.mark[tag, slot - 1] & NOT_SOUND:
         return
@@ -330,7 +333,8 @@ def learn_its_kind(desk: Desk, tag: int, slot: int) -> None:
     move = state.value[tag, slot - 1], state.value[tag, slot], state.time[tag, slot], lasts
     learned = learn_kind(kind, move, doubt)
     if learned != kind:
-        doubt[:CODES_SHOWN] = 0.0
+        for column in range(CODES_SHOWN):
+            doubt[column] = 0.0
         state.kind[tag], state.tally[tag, RUN] = learned, 0
         desk.company.compared[tag] = 0
 

@@ -212,7 +212,8 @@ def sort_window(value: float, before: int, after: int, scratch: Floats) -> int:
         raw[1 + k] = scratch[BEFORE, k]
     for k in range(after):
         raw[1 + before + k] = scratch[AFTER, k]
-    raw[size:LANES] = np.inf
+    for k in range(size, LANES):
+        raw[k] = np.inf
     sort_sixteen(raw, scratch[SORTED])
     return size
 
