@@ -14,6 +14,7 @@ from gainline.dead_letters import dead_letters_app
 from gainline.ending import (
     EXIT_ANSWER_IS_BAD,
     code_of,
+    end_as_with_ctrl_c,
     end_well_when_told,
     interruptible,
     leave,
@@ -60,6 +61,8 @@ def main() -> None:
     serves = bool(words) and words[0] in SERVICES
     if serves and not any(word.startswith("--from") for word in words):
         end_well_when_told()
+    else:
+        end_as_with_ctrl_c()
     leave(run(words))
 
 

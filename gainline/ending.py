@@ -57,6 +57,11 @@ def end_well_when_told() -> None:
     signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
 
 
+def end_as_with_ctrl_c() -> None:
+    """Take SIGTERM for Ctrl-C, so that a command that is told to end leaves no half of a file."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def interruptible(work: Callable[[], Answer]) -> Answer:
     """Do work that only reads in a thread, so that Ctrl-C is heard while DuckDB is busy."""
     return ThreadPoolExecutor(1).submit(work).result()

@@ -74,7 +74,10 @@ def test_a_true_step_at_the_date_of_an_upgrade_is_kept(tmp_path: Path) -> None:
     assert out["value_clean"] == out["value"]
 
 
-def test_an_interruption_leaves_out_as_it_was_and_no_part_of_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_out_as_it_was_and_no_part_of_a_file(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     chance = np.random.default_rng(1)
     source = write(tmp_path / "in.parquet", chance.normal(20.0, 1.0, 2_000_000))
     target, part = tmp_path / "out.csv", tmp_path / ".out.csv.part"
@@ -84,7 +87,7 @@ def test_an_interruption_leaves_out_as_it_was_and_no_part_of_a_file(tmp_path: Pa
         ends = time.monotonic() + DEADLINE_S
         while not part.exists() and process.poll() is None and time.monotonic() < ends:
             time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, said) == (130, "")
     assert target.read_text() == "before"
