@@ -6,23 +6,22 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from contracts.batches import CLEAN_SCHEMA
-from contracts.errors import TransientError
 from store import failures, history, tables
-from store.catalog import INLINED_ROWS_MAX, LAKE
 from store.new_verdicts import NewVerdicts
 from store.rewriting import Change, Rewriting
 from store.rule_versions import filed
 from store.segments import Segment, write_segment
+from store.swapping import Swap, Swapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from contracts.batches import CleanBatch, RawBatch
     from store.commit import Committer
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 # Where new verdicts wait, in STORE/state.
 FOLDER = "rejudge"
-# Hashes noted by one INSERT: it must stay inside the catalog.
-NOTED_AT_ONCE = INLINED_ROWS_MAX // 2
-# Rows deleted by one DELETE: DuckLake holds their numbers in memory.
-DELETED_AT_ONCE = 2_000_000
 
 
 class Outcome(NamedTuple):
@@ -62,13 +57,14 @@ class Rejudging:
         span: Span,
     ) -> None:
         self._connection, self._folder, self._committer = connection, folder, committer
+        self._swapper = Swapper(connection, folder, committer)
         self.span = span
         self._new = NewVerdicts(folder.state / FOLDER)
-        self._segments: dict[str, int] = {}  # with a reading to be judged again: their rows
+        self._segments: list[str] = []  # names of those with a reading to be judged again
         with self._asking():
             self._connection.execute("BEGIN")  # both as of one snapshot
             try:
-                self._listed = self._segments_now()
+                self._listed = self._swapper.listed(tables.CLEAN_READINGS).keys()
                 self.judged_tags: list[JudgedTag] = history.judged_tags(connection, span)
             finally:
                 self._connection.execute("ROLLBACK")
@@ -86,8 +82,9 @@ class Rejudging:
                 "SELECT filename, count(*) FROM clean.readings JOIN chosen USING (tag)"
                 f" WHERE {self.span.sql} GROUP BY filename"
             ).fetchall()
-        counts = {path: count for path, count in found if path in self._listed}
-        self._segments = {path: self._listed[path] for path in sorted(counts)}
+        names = {self._swapper.name(path): count for path, count in found}
+        counts = {name: names[name] for name in self._listed & names.keys()}
+        self._segments = sorted(counts)
         return sum(counts.values())
 
     def run_up(self, tags: Sequence[str], *, before: int, count: int) -> dict[str, int]:
@@ -117,8 +114,8 @@ class Rejudging:
     def compare(self) -> Outcome:
         """Say what `replace` would change."""
         rewriting = Rewriting(self._new, self.span, None)
-        for path in self._segments:
-            rewriting.compare(Path(path))
+        for name in self._segments:
+            rewriting.compare(self._path(name))
         return self._outcome(rewriting, self._made().num_rows)
 
     def replace(self, pattern: str | None, version: int) -> Outcome:
@@ -131,25 +128,28 @@ class Rejudging:
             number = self._number()
         rewriting = Rewriting(self._new, self.span, version)
         with self._committer.guarded():
-            swap = self._written(rewriting, f"rejudge-{number:06d}")
-            outcome = self._outcome(rewriting, swap.made_count)
+            swap, made_count = self._written(rewriting, f"rejudge-{number:06d}")
+            outcome = self._outcome(rewriting, made_count)
             if swap.gone or swap.segments:
                 changed = sum(outcome.changes.values())
                 row: list[object] = [number, datetime.now(UTC), *self.span, pattern, version]
                 row += [outcome.replaced, changed]
-                self._committer.transact(self._delete_by_segment)
-                self._committer.transact(lambda: self._swap(swap, row))
+                self._swapper.swap([swap], lambda: self._note(row))
         return outcome
 
-    def _written(self, rewriting: Rewriting, name: str) -> _Swap:
-        """Write the new segments; where that fails, none of them stays."""
+    def _written(self, rewriting: Rewriting, name: str) -> tuple[Swap, int]:
+        """Write the new segments; where that fails, none of them stays.
+
+        Gives also how many readings are made of others that were not made before.
+        """
         folder = self._folder.data / tables.CLEAN_READINGS.schema / tables.CLEAN_READINGS.name
         gone, segments = list[str](), list[Segment]()
         try:
-            for count, path in enumerate(self._segments):
-                segment = rewriting.rewrite(Path(path), folder / f"{name}-{count:06d}.parquet")
+            for count, old in enumerate(self._segments):
+                target = folder / f"{name}-{count:06d}.parquet"
+                segment = rewriting.rewrite(self._path(old), target)
                 if segment is not None:
-                    gone.append(path)
+                    gone.append(old)
                     segments.append(segment)
                     if not segment.row_count:  # all that was in it new rules do not make
                         segments.pop().path.unlink()
@@ -160,40 +160,9 @@ class Rejudging:
             for segment in segments:
                 segment.path.unlink(missing_ok=True)
             raise
-        return _Swap(gone, segments, made.num_rows)
+        return Swap(tables.CLEAN_READINGS, gone, segments), made.num_rows
 
-    def _delete_by_segment(self) -> None:
-        """Let DuckLake list a segment no more whose readings are all deleted, however few.
-
-        Else it would keep a note of each in the catalog, and the segment for ever.
-        """
-        table = tables.CLEAN_READINGS
-        self._connection.execute(
-            "CALL ducklake_set_option(?, 'data_inlining_row_limit', 0, table_name => ?,"
-            " schema => ?)",
-            [LAKE, table.name, table.schema],
-        )
-
-    def _swap(self, swap: _Swap, row: list[object]) -> None:
-        """Put new segments in the place of old ones, inside a transaction."""
-        if not set(swap.gone) <= self._segments_now().keys():
-            raise TransientError("the segments were merged meanwhile: judge again once more")
-        for paths in _in_parts(swap.gone, self._listed):
-            # all rows of a file: DuckLake lists it no more, and writes no file of what is deleted
-            self._connection.execute(
-                f"DELETE FROM {tables.CLEAN_READINGS.path}"
-                " WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))",
-                [paths],
-            )
-        for segment in swap.segments:
-            self._committer.add_segment(tables.CLEAN_READINGS, segment)
-        for first in range(0, len(swap.segments), NOTED_AT_ONCE):
-            self._committer.insert_segments(swap.segments[first : first + NOTED_AT_ONCE])
-        noted = [str(Path(path).relative_to(self._folder.data)) for path in swap.gone]
-        self._connection.execute(
-            "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
-            [noted],
-        )
+    def _note(self, row: list[object]) -> None:
         places = ", ".join("?" for _ in row)
         self._connection.execute(f"INSERT INTO house.rejudgements VALUES ({places})", row)
 
@@ -211,27 +180,15 @@ class Rejudging:
                 f"WITH old AS MATERIALIZED ({old}) SELECT {names} FROM read_parquet(?) AS v"
                 " WHERE EXISTS (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival) AND NOT EXISTS"
                 " (SELECT 1 FROM old AS o WHERE o.arrival = v.arrival AND o.tag = v.tag)",
-                [list(self._segments), files],
+                [[self._swapper.path(name) for name in self._segments], files],
             )
             return found.to_arrow_table().cast(CLEAN_SCHEMA)
 
     def _outcome(self, rewriting: Rewriting, added: int) -> Outcome:
         return Outcome(rewriting.replaced, rewriting.changes, added, rewriting.removed)
 
-    def _segments_now(self) -> dict[str, int]:
-        """List the segments of the verdicts, each with its rows."""
-        found = self._connection.execute(
-            "SELECT d.data_file, s.row_count FROM ducklake_list_files(?, ?, schema => ?) AS d"
-            " LEFT JOIN house.segments AS s ON d.data_file = concat(?, '/', s.path)",
-            [
-                LAKE,
-                tables.CLEAN_READINGS.name,
-                tables.CLEAN_READINGS.schema,
-                str(self._folder.data),
-            ],
-        ).fetchall()
-        # a merged one whose hash maintenance has not noted yet: at most so large
-        return {path: rows or DELETED_AT_ONCE for path, rows in found}
+    def _path(self, name: str) -> Path:
+        return self._folder.data / name
 
     def _number(self) -> int:
         row = self._connection.execute(
@@ -246,22 +203,3 @@ class Rejudging:
             yield
         except duckdb.Error as error:
             raise failures.of_catalog(error, self._folder.root) from error
-
-
-class _Swap(NamedTuple):
-    gone: list[str]  # segments, as DuckLake lists them
-    segments: list[Segment]  # that take their place
-    made_count: int
-
-
-def _in_parts(paths: Sequence[str], rows: Mapping[str, int]) -> Iterator[list[str]]:
-    """Cut a list of segments where it comes to DELETED_AT_ONCE rows."""
-    part, count = list[str](), 0
-    for path in paths:
-        part.append(path)
-        count += rows[path]
-        if count >= DELETED_AT_ONCE:
-            yield part
-            part, count = [], 0
-    if part:
-        yield part
