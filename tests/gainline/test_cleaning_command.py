@@ -74,11 +74,6 @@ def test_a_true_step_at_the_date_of_an_upgrade_is_kept(tmp_path: Path) -> None:
     assert out["value_clean"] == out["value"]
 
 
-def hear_ctrl_c() -> None:
-    """Undo what a shell does to what it starts in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_out_as_it_was_and_no_part_of_a_file(
     tmp_path: Path, number: signal.Signals
@@ -87,10 +82,9 @@ def test_an_interruption_leaves_out_as_it_was_and_no_part_of_a_file(
     source = write(tmp_path / "in.parquet", chance.normal(20.0, 1.0, 2_000_000))
     target, part = tmp_path / "out.csv", tmp_path / ".out.csv.part"
     target.write_text("before")
-    line = [*COMMAND, str(source), str(target)]
-    with subprocess.Popen(
-        line, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
-    ) as process:
+    # what a shell starts in the background is deaf to Ctrl-C, and so would be what that starts
+    line = ["env", "--default-signal=INT", *COMMAND, str(source), str(target)]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
         ends = time.monotonic() + DEADLINE_S
         while not part.exists() and process.poll() is None and time.monotonic() < ends:
             time.sleep(0.005)

@@ -117,14 +117,9 @@ def test_a_command_without_streams_still_ends(store: Path) -> None:
 
 
 def test_ctrl_c_ends_a_query_that_would_take_hours(store: Path) -> None:
-    def hear_ctrl_c() -> None:  # a shell makes what it starts in the background deaf to it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with subprocess.Popen(
-        [*COMMAND, "sql", ENDLESS, "--store", store],
-        stderr=subprocess.PIPE,
-        preexec_fn=hear_ctrl_c,
-    ) as process:
+    # what a shell starts in the background is deaf to Ctrl-C, and so would be what that starts
+    line = ["env", "--default-signal=INT", *COMMAND, "sql", ENDLESS, "--store", store]
+    with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         time.sleep(3.0)
         assert process.poll() is None
