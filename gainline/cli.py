@@ -20,6 +20,7 @@ from gainline.ending import (
     leave,
     prepare_streams,
 )
+from gainline.keep_verbs import keep_app
 from gainline.options import (
     BrokerOption,
     ConfigOption,
@@ -45,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(clean_app)
+app.add_typer(keep_app)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 

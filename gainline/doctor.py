@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from contracts.errors import ConfigError, TransientError
+from contracts.errors import ConfigError, DataError, TransientError
 from gainline import wiring
 from gainline.broker_checks import broker_findings, granted, reached
 from gainline.config import Settings
@@ -20,6 +20,7 @@ from gainline.finding import Finding, look
 from gainline.page.flowstate import flow_state
 from gainline.partitions import partitions
 from gainline.schedule import due_slots
+from store.scrub_rounds import ROUND, standing
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
 # Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.
@@ -38,6 +39,7 @@ def examine(settings: Settings, config: Path | None = None) -> list[Finding]:
         "clock": _clock,
         "disk": _disk,
         "store": _store,
+        "files": _files,
     }
     found = [look(subject, partial(check, settings)) for subject, check in checks.items()]
     return [*found, *broker_findings(settings, config)]
@@ -127,3 +129,15 @@ def _store(settings: Settings) -> str:
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
     return f"{state.raw_readings} readings, {state.judged_readings} of them judged"
+
+
+def _files(settings: Settings) -> str:
+    found = standing(wiring.store_folder(settings))
+    if found.damages:
+        raise DataError(
+            f"{len(found.damages)} files are damaged, the first is {found.damages[0].file}:"
+            " `gainline scrub` says what is lost, and how to put it back"
+        )
+    if found.at is None:
+        return f"not checked yet; maintenance checks each once in {ROUND.days} days"
+    return f"no damage found; last checked at {found.at:%Y-%m-%d %H:%M} UTC"

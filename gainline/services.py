@@ -23,6 +23,7 @@ from gainline.ingestion import ingest
 from gainline.loops import Stop, drain, guarded, kept_up, patiently, started
 from gainline.telemetry import show_alive, tell_ready
 from store.maintain import maintain as keep_in_order
+from store.scrub_rounds import scrub_slice
 
 # A judge that polls twice a commit adds at most half of it to the age of a verdict.
 JUDGE_POLLS_PER_COMMIT = 2
@@ -112,7 +113,16 @@ def maintain(settings: Settings, stop: Stop) -> None:
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     while not stop.is_set():
         patiently(lambda: keep_in_order(folder, now=datetime.now(UTC)), stop)
+        patiently(lambda: _look_over(folder), stop)
         stop.wait(MAINTAIN_EVERY_S)
+
+
+def _look_over(folder: Path) -> None:
+    """Check some of the files, and say which of them the disk has altered."""
+    from gainline.keeping import damage_in_words, remedy  # noqa: PLC0415  # the start is quicker
+
+    for damage in scrub_slice(folder, now=datetime.now(UTC)):
+        log.error("damaged", what=damage_in_words(damage), remedy=remedy(damage))
 
 
 def schedule(settings: Settings, stop: Stop) -> None:

@@ -183,7 +183,7 @@ def recover(last: Segment) -> Recovered:
             raise _corrupt(last.path, 0, last.position)
         found = Recovered(last.position, 0)
     else:
-        found = _walk(data, header)
+        found = walk(data, header)
         if not _is_zero(data, found.used_bytes):
             _refuse_if_more(data, found, last.path, header.mark)
             _log.warning("journal_tail_cut", path=str(last.path), position=found.end)
@@ -194,7 +194,8 @@ def recover(last: Segment) -> Recovered:
     return found
 
 
-def _walk(data: bytes, header: FileHeader) -> Recovered:
+def walk(data: bytes, header: FileHeader) -> Recovered:
+    """Find the end of the blocks that follow one another whole, from the head on."""
     view = memoryview(data)
     position, offset = header.position, FILE_HEADER_BYTES
     while block := decode_block_header(data, offset, mark=header.mark):

@@ -1,7 +1,8 @@
 """A file that is there whole after a power cut, or not at all."""
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,8 @@ from store import failures
 
 # What a file is called until it is whole; such a file is never read and may be removed.
 PART = ".part"
+# What is read at once of a file that may be of any size.
+BLOCK_BYTES = 1 << 20
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -61,3 +64,42 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
     except OSError as error:
         raise failures.of_disk(error) from error
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """Read a file block by block, from the disk itself and not from memory. Raises OSError.
+
+    What the system remembers of it is let go before, as a disk that has altered a file would not
+    show else, and after, so that a large store does not push out what queries need.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        while block := os.read(descriptor, BLOCK_BYTES):
+            yield block
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def copy_blocks(blocks: Iterator[bytes], target: Path, sha256: str | None = None) -> str:
+    """Write a file of these blocks, durable but for its name; give its SHA-256 in hexadecimal.
+
+    It gets its name only where it has the hash that is asked for; what else is written of it is
+    removed. The caller syncs the folder: see `sync_folder`. Raises OSError.
+    """
+    part, digest = target.with_name(target.name + PART), hashlib.sha256()
+    try:
+        with part.open("wb") as sink:
+            for block in blocks:
+                digest.update(block)
+                sink.write(block)
+            sink.flush()
+            os.fsync(sink.fileno())
+        if sha256 in (None, digest.hexdigest()):
+            part.rename(target)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return digest.hexdigest()
