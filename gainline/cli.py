@@ -34,6 +34,7 @@ from gainline.options import (
     settings_of,
     store_folder,
 )
+from gainline.store_verbs import store_app
 from gainline.tag_verbs import tags_app
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(clean_app)
 app.add_typer(keep_app)
+app.add_typer(store_app)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 

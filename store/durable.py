@@ -19,7 +19,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a new file at `path`: fsync, rename, fsync of the folder.
 
     A file that is already there is replaced. Raises TransientError on a full disk, GainlineError
-    on a broken one; the part written so far is removed.
+    on a broken one; the part written so far is removed, also where `write` raises.
     """
     part = path.with_name(path.name + PART)
     try:
@@ -29,10 +29,12 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(sink.fileno())
         part.rename(path)
         sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):  # a leftover is removed by maintenance
             part.unlink()
-        raise failures.of_disk(error) from error
+        if isinstance(error, OSError):
+            raise failures.of_disk(error) from error
+        raise
 
 
 def sync_folder(folder: Path) -> None:
