@@ -105,3 +105,9 @@ def copy_blocks(blocks: Iterator[bytes], target: Path, sha256: str | None = None
         with suppress(OSError):
             part.unlink()
     return digest.hexdigest()
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file for good, also after a power cut. Raises OSError."""
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)

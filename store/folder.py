@@ -19,6 +19,8 @@ COMMIT_WAIT_S = 30.0
 # waits for a command that may take hours.
 REJUDGE_WAIT_S = 5.0
 _LOCK_POLL_S = 0.002
+# Held by whoever removes files of the lake, shared by those who copy them.
+_REMOVAL = "removal.lock"
 # What may lie in the folder of a store that is not made yet: what other rooms put there, what a
 # crash during creation left, and what a mounted file system has.
 _BEFORE_CREATION = {"journal", "inbox", "reports", "locks", "lost+found", f"format_version{PART}"}
@@ -105,6 +107,34 @@ def held(lock: Path, *, wait_s: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def files_kept(folder: Folder) -> Iterator[None]:
+    """Keep maintenance from removing files, as long as they are copied; others may do the same.
+
+    Ends with the process at the latest. Raises TransientError while files are being removed.
+    """
+    descriptor = _open_lock(folder.locks / _REMOVAL)
+    try:
+        deadline = time.monotonic() + COMMIT_WAIT_S
+        while not _try(descriptor, fcntl.LOCK_SH):
+            if time.monotonic() >= deadline:
+                raise TransientError("files of the store are being removed: try again")
+            time.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def removal(folder: Folder) -> Iterator[bool]:
+    """Tell whether files of the lake may be removed now: not while somebody copies them."""
+    descriptor = _open_lock(folder.locks / _REMOVAL)
+    try:
+        yield _try(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def claim(folder: Folder, writer: str, *, wait_s: float = 0.0) -> int:
     """Become the one writer of this kind; the lock ends when the descriptor is closed.
 
@@ -131,9 +161,9 @@ def _open_lock(lock: Path) -> int:
         raise failures.of_disk(error) from error
 
 
-def _try(descriptor: int) -> bool:
+def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

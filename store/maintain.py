@@ -17,7 +17,7 @@ from store import failures, tables
 from store.catalog import LAKE, METADATA, attach
 from store.commit import Committer
 from store.durable import PART, sync_file, sync_folder
-from store.folder import Folder, claim
+from store.folder import Folder, claim, removal
 from store.segments import Segment, describe
 
 # A step merges segments below SMALL_BYTES, MERGE_FROM or more of them, into one of at most
@@ -93,9 +93,12 @@ class _Round:
             self._fold(folded, sums_sql)
         expired = self._expire(now - KEEP_SNAPSHOTS)
         self._purge_versions()
-        removed = self._remove_merged(now - KEEP_SNAPSHOTS)
-        removed += self._remove_orphans(now - KEEP_ORPHANS)
-        removed += self._remove_parts(now - KEEP_ORPHANS)
+        removed = 0
+        with removal(self._folder) as is_allowed:
+            if is_allowed:  # else a backup copies them: the next round removes them
+                removed += self._remove_merged(now - KEEP_SNAPSHOTS)
+                removed += self._remove_orphans(now - KEEP_ORPHANS)
+                removed += self._remove_parts(now - KEEP_ORPHANS)
         return Maintenance(merged, expired, removed)
 
     def _merge_unless_replaced(self, table: tables.Table) -> int:

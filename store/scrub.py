@@ -74,6 +74,10 @@ class Pace:
         self._began_s = time.monotonic()
         self.byte_count = 0
 
+    def skip(self, byte_count: int) -> None:
+        """Take note of what need not be read."""
+        self._tell(byte_count)
+
     def read(self, byte_count: int) -> None:
         """Take note of what was read, and wait where that was too fast."""
         self.byte_count += byte_count
