@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts.batches import CODED
-from store import failures
+from store.row_groups import coded, open_segment, read_group, words_of_column
 from store.segments import ROW_GROUP_ROWS, in_order
 
 if TYPE_CHECKING:
@@ -65,17 +64,13 @@ class Sources:
     """Segments of readings that are read together: a context manager, as it keeps them open."""
 
     def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
-        self._schema = schema
-        self._strings = [field.name for field in schema if pa.types.is_string(field.type)]
-        self._files = list[pq.ParquetFile]()
+        self._schema, self._files = schema, list[pq.ParquetFile]()
         try:
             for path in paths:
-                self._files.append(pq.ParquetFile(path, read_dictionary=self._strings))
+                self._files.append(open_segment(path, schema))
             self._groups = [group for file in self._files for group in _groups(file)]
-        except BaseException as error:
+        except BaseException:
             self.close()
-            if isinstance(error, OSError):
-                raise failures.of_disk(error) from error
             raise
 
     def close(self) -> None:
@@ -101,7 +96,7 @@ class Sources:
             if group.days and group.days[0] == group.days[1]:
                 counts[group.days[0]] += group.row_count
             else:
-                days = _days(_read(group, self._schema, ["source_time", "received_time"]))
+                days = _days(self._read(group, ["source_time", "received_time"]))
                 counts.update(dict(zip(*_counted(days), strict=True)))
         return counts
 
@@ -111,18 +106,18 @@ class Sources:
         All have the schema of the segments, with strings as CODED. `tell` is told the rows of each
         piece that has been taken. Raises TransientError and GainlineError for the disk.
         """
-        coded = _coded(self._schema)
+        schema = coded(self._schema)
         for wanted in self._ranges(part):
             found = [
                 rows
                 for group in self._groups
                 if _may_hold(group, part, wanted)
-                for rows in [_chosen(_read(group, self._schema), part, wanted)]
+                for rows in [_chosen(self._read(group), part, wanted)]
                 if rows.num_rows
             ]
             if found:
                 rows = in_order(pa.concat_tables(found))
-                yield pa.Table.from_arrays(rows.columns, schema=coded)
+                yield pa.Table.from_arrays(rows.columns, schema=schema)
                 tell(rows.num_rows)
 
     def _ranges(self, part: Part) -> Iterator[_Range]:
@@ -143,7 +138,7 @@ class Sources:
         counts = Counter[str]()
         for group in self._groups:
             if _may_hold(group, part, None):
-                names, codes = _tag_codes(_keys(group, self._schema, part))
+                names, codes = words_of_column(self._keys(group, part), "tag")
                 for code, count in zip(*_counted(codes), strict=True):
                     counts[names[code]] += count
         return counts
@@ -151,7 +146,7 @@ class Sources:
     def _ranges_of(self, tag: str, part: Part) -> Iterator[_Range]:
         whole = _Range((tag, tag))
         keys = [
-            _chosen(_read(group, self._schema, _KEYS), part, whole)
+            _chosen(self._read(group, _KEYS), part, whole)
             for group in self._groups
             if _may_hold(group, part, whole)
         ]
@@ -162,11 +157,15 @@ class Sources:
         for first, end in zip([_FIRST_KEY, *cuts], [*cuts, _LAST_KEY], strict=True):
             yield _Range((tag, tag), first, end)
 
+    def _keys(self, group: _Group, part: Part) -> pa.Table:
+        """Read the tags of the rows of a part."""
+        if group.days and group.days[0] == group.days[1]:
+            return self._read(group, ["tag"])
+        rows = self._read(group, _KEYS)
+        return rows.filter(pa.array(_is_in(rows, part)))
 
-def _coded(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(
-        [field.with_type(CODED) if pa.types.is_string(field.type) else field for field in schema]
-    )
+    def _read(self, group: _Group, names: Sequence[str] = ()) -> pa.Table:
+        return read_group(group.file, group.number, self._schema, names)
 
 
 def _groups(file: pq.ParquetFile) -> Iterator[_Group]:
@@ -211,16 +210,8 @@ def _may_hold(group: _Group, part: Part, wanted: _Range | None) -> bool:
     )
 
 
-def _keys(group: _Group, schema: pa.Schema, part: Part) -> pa.Table:
-    """Read the tags of the rows of a part."""
-    if group.days and group.days[0] == group.days[1]:
-        return _read(group, schema, ["tag"])
-    rows = _read(group, schema, _KEYS)
-    return rows.filter(pa.array(_is_in(rows, part)))
-
-
 def _chosen(rows: pa.Table, part: Part, wanted: _Range) -> pa.Table:
-    names, codes = _tag_codes(rows)
+    names, codes = words_of_column(rows, "tag")
     first, last = wanted.tags
     is_wanted = np.array([first <= name <= last for name in names], np.bool_)[codes]
     is_wanted &= _is_in(rows, part)
@@ -240,11 +231,6 @@ def _is_in(rows: pa.Table, part: Part) -> _Mask:
 
 def _is_before(times: npt.NDArray[np.int64], arrivals: npt.NDArray[np.int64], key: _Key) -> _Mask:
     return np.asarray((times < key[0]) | ((times == key[0]) & (arrivals < key[1])))
-
-
-def _tag_codes(rows: pa.Table) -> tuple[list[str], npt.NDArray[np.int32]]:
-    tags: Any = rows["tag"].unify_dictionaries().combine_chunks()
-    return tags.dictionary.to_pylist(), tags.indices.to_numpy()
 
 
 def _days(rows: pa.Table) -> npt.NDArray[np.int64]:
@@ -267,30 +253,3 @@ def _microseconds(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
 def _counted(values: npt.NDArray[Any]) -> tuple[list[int], list[int]]:
     found, counts = np.unique(values, return_counts=True)
     return found.tolist(), counts.tolist()
-
-
-def _read(group: _Group, schema: pa.Schema, names: Sequence[str] = ()) -> pa.Table:
-    """Read a row group; a column that an older program did not know is null."""
-    try:
-        there = set(group.file.schema_arrow.names)
-        names = names or schema.names
-        known = [name for name in names if name in there]
-        rows = group.file.read_row_group(group.number, columns=known)
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    columns = list[Any]()
-    for name in names:
-        kind = schema.field(name).type
-        wanted = CODED if pa.types.is_string(kind) else kind
-        if name not in there:
-            columns.append(pa.nulls(rows.num_rows, wanted))
-        else:
-            column: Any = rows[name]
-            columns.append(column if column.type == wanted else _as(column, wanted))
-    return pa.table(columns, list(names))
-
-
-def _as(column: Any, wanted: pa.DataType) -> Any:  # noqa: ANN401  # the stubs know no dictionaries
-    if wanted != CODED:
-        return column.cast(wanted)
-    return column.cast(pa.string()).dictionary_encode()

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from contracts.errors import TransientError
+from contracts.errors import ContractError, TransientError
 from store.catalog import INLINED_ROWS_MAX, LAKE
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ class Swapper:
         self, connection: duckdb.DuckDBPyConnection, folder: Folder, committer: Committer
     ) -> None:
         self._connection, self._folder, self._committer = connection, folder, committer
-        self._ready = set[str]()  # tables of which whole segments can be deleted
 
     def listed(self, table: Table) -> dict[str, int]:
         """Give the segments that a table has now, by name, with their rows. Raises duckdb.Error.
@@ -72,10 +70,6 @@ class Swapper:
 
         Raises TransientError where an old one is no longer listed, and as Committer.transact.
         """
-        for swap in swaps:
-            if swap.gone and swap.table.path not in self._ready:
-                self._committer.transact(partial(self._delete_by_segment, swap.table))
-                self._ready.add(swap.table.path)
 
         def replace_and_work() -> None:
             for swap in swaps:
@@ -83,17 +77,9 @@ class Swapper:
             work()
 
         self._committer.transact(replace_and_work)
-
-    def _delete_by_segment(self, table: Table) -> None:
-        """Let DuckLake list a segment no more whose rows are all deleted, however few.
-
-        Else it would keep a note of each in the catalog, and the segment for ever.
-        """
-        self._connection.execute(
-            "CALL ducklake_set_option(?, 'data_inlining_row_limit', 0, table_name => ?,"
-            " schema => ?)",
-            [LAKE, table.name, table.schema],
-        )
+        for swap in swaps:
+            if not self.listed(swap.table).keys().isdisjoint(swap.gone):
+                raise ContractError(f"{swap.table.path} still lists segments without rows")
 
     def _replace(self, swap: Swap) -> None:
         if swap.gone:
@@ -107,15 +93,26 @@ class Swapper:
         listed = self.listed(table)
         if not set(names) <= listed.keys():
             raise TransientError("segments were merged or replaced meanwhile: try again")
+        # Then DuckLake lists a segment no more whose rows are all deleted, however few. Else it
+        # would keep a note of each in the catalog, and the segment for ever.
+        self._inline(table, 0)
         for part in _in_parts(names, listed):
-            # all rows of a file: DuckLake lists it no more, and writes no file of what is deleted
             self._connection.execute(
                 f"DELETE FROM {table.path} WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))",
                 [[self.path(name) for name in part]],
             )
+        self._inline(table, INLINED_ROWS_MAX)
         self._connection.execute(
             "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
             [list(names)],
+        )
+
+    def _inline(self, table: Table, row_count: int) -> None:
+        """Say how many rows of a table go into the catalog, without a file."""
+        self._connection.execute(
+            "CALL ducklake_set_option(?, 'data_inlining_row_limit', ?, table_name => ?,"
+            " schema => ?)",
+            [LAKE, row_count, table.name, table.schema],
         )
 
 
