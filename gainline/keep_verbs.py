@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from gainline.ending import EXIT_ANSWER_IS_BAD
-from gainline.options import ConfigOption, JsonFlag, StoreOption, moment, store_folder
+from gainline.options import (
+    ConfigOption,
+    FromOption,
+    JsonFlag,
+    StoreOption,
+    ToOption,
+    moment,
+    store_folder,
+)
 
 keep_app = typer.Typer()
 
@@ -95,3 +103,31 @@ def restore(
     restored = restore_store(source, target, at)
     show_restored(restored, target, in_json=as_json)
     return EXIT_ANSWER_IS_BAD if restored.lacking else 0
+
+
+@keep_app.command()
+def export(  # noqa: PLR0917  # typer passes options by name
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A new folder; or .parquet, .csv.", readable=False)
+    ],
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="ID|TIME", help="As of then; else as of now.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Readings of tags that match.")] = None,
+    begin: FromOption = None,
+    end: ToOption = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the lake as plain files: those of a snapshot, or one sorted table of readings."""
+    from gainline.keeping import export_store, show_exported
+    from store.export import Range
+
+    folder = store_folder(config, store)
+    at = None
+    if snapshot is not None:
+        at = int(snapshot) if snapshot.isdecimal() else moment(snapshot)
+    exported = export_store(folder, out, Range(tag, begin, end), at)
+    show_exported(exported, out, in_json=as_json)

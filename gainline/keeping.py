@@ -12,9 +12,11 @@ import typer
 
 from contracts.errors import ConfigError
 from gainline.bar import progress_bar
+from gainline.outfile import whole_file
 from gainline.partitions import journals_of_partitions
 from ingest.journal_image import inbox_image, journal_faults, journal_image
 from store.backup import Done, back_up
+from store.export import Exported, Range, export_files, export_readings
 from store.restore import Restored, repair, restore, size_of_backup
 from store.scrub import CATALOG, Damage, Lost, Scrubbed, scrub, size_of
 from store.scrub_rounds import as_dict, note
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BYTES_PER_MB = 1_000_000
+# Of files that `export` writes; any other name is a folder.
+ENDINGS = (".parquet", ".pq", ".csv")
 
 
 def journals(store: Path) -> list[Path]:
@@ -115,6 +119,31 @@ def show_restored(restored: Restored, folder: Path, *, in_json: bool) -> None:
     for name in restored.lacking:
         typer.echo(f"{name} was damaged, in the store or since: `gainline scrub` says what is lost")
     typer.echo(f"{folder}: the store as of {_line(restored.backup)}")
+
+
+def export_store(store: Path, out: Path, wanted: Range, at: int | datetime | None) -> Exported:
+    """Write a snapshot as files in a folder, or readings as one file where OUT's ending says so."""
+    ending = out.suffix.lower()
+    if ending in ENDINGS:
+        with whole_file(out) as part:
+            return export_readings(store, part, wanted, at=at, is_csv=ending == ".csv")
+    if wanted != Range():
+        raise ConfigError(
+            f"a folder gets whole files: name {out}.parquet or {out}.csv for a range of readings"
+        )
+    with progress_bar("export", size_of(store)) as tell:
+        return export_files(store, out, at=at, tell=tell)
+
+
+def show_exported(exported: Exported, out: Path, *, in_json: bool) -> None:
+    """Print of which snapshot it is, and how many rows each table has."""
+    if in_json:
+        words = exported._asdict() | {"made_at": exported.made_at.isoformat()}
+        typer.echo(json.dumps(words))
+        return
+    made_at = exported.made_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = ", ".join(f"{count} rows of {table}" for table, count in exported.row_counts.items())
+    typer.echo(f"{out}: snapshot {exported.snapshot} of {made_at}: {rows}")
 
 
 def show_scrubbed(found: Scrubbed, *, in_json: bool) -> None:

@@ -21,12 +21,19 @@ INLINED_ROWS_MAX = 1_000
 _BUSY_TIMEOUT_MS = 10_000
 
 
-def attach(folder: Folder, *, writable: bool) -> duckdb.DuckDBPyConnection:
-    """Connect an in-memory DuckDB to the lake. Raises GainlineError.
+def attach(
+    folder: Folder,
+    *,
+    writable: bool,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    snapshot: int | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Connect an in-memory DuckDB, a new one if none is given, to the lake. Raises GainlineError.
 
-    A writer's attachment makes a catalog that is missing.
+    A writer's attachment makes a catalog that is missing. With a snapshot, by its number, the lake
+    is as it was then.
     """
-    connection = _connect()
+    connection = connection or _connect()
     options = [
         f"DATA_PATH {_quoted(folder.data)}",
         # the store may have been moved since it was made
@@ -36,6 +43,8 @@ def attach(folder: Folder, *, writable: bool) -> duckdb.DuckDBPyConnection:
         # in any other mode a commit keeps readers out
         "META_JOURNAL_MODE 'WAL'" if writable else "READ_ONLY",
     ]
+    if snapshot is not None:
+        options.append(f"SNAPSHOT_VERSION {snapshot}")
     source = _quoted(f"ducklake:sqlite:{folder.catalog}")
     try:
         connection.execute(f"ATTACH {source} AS {LAKE} ({', '.join(options)})")

@@ -24,8 +24,10 @@ WITH folders AS ({_FOLDERS})
 SELECT CASE WHEN f.path_is_relative THEN concat(p.folder, f.path) ELSE f.path END, p.name,
     f.file_size_bytes, {{rows}}
 FROM {METADATA}.{{listing}} AS f JOIN folders AS p ON f.table_id = p.table_id
-WHERE f.end_snapshot IS NULL OR {{with_old}}
+WHERE {{condition}}
 """
+_NOW = "f.end_snapshot IS NULL"
+_AS_OF = "f.begin_snapshot <= {0} AND (f.end_snapshot > {0} OR f.end_snapshot IS NULL)"
 _LISTINGS = {"ducklake_data_file": "f.record_count", "ducklake_delete_file": "NULL"}
 
 
@@ -39,18 +41,21 @@ class Listed(NamedTuple):
     sha256: str | None  # None: not noted yet
 
 
-def data_files(connection: duckdb.DuckDBPyConnection, *, with_old: bool = False) -> list[Listed]:
-    """List the segments that the lake has now, by name; also those of older snapshots `with_old`.
+def data_files(
+    connection: duckdb.DuckDBPyConnection, *, with_old: bool = False, snapshot: int | None = None
+) -> list[Listed]:
+    """List the segments that the lake has now, or had at a snapshot; or all of them `with_old`.
 
     A segment of a merge has no hash until maintenance has noted it. Raises duckdb.Error.
     """
     noted = dict(connection.execute(f"SELECT path, sha256 FROM {tables.SEGMENTS.path}").fetchall())
+    condition = "TRUE" if with_old else _NOW if snapshot is None else _AS_OF.format(snapshot)
     found = set[Listed]()
-    for listing, rows in _LISTINGS.items():
-        sql = _FILES.format(listing=listing, rows=rows, with_old=str(with_old).upper())
+    for kind, rows in _LISTINGS.items():
+        sql = _FILES.format(listing=kind, rows=rows, condition=condition)
         for path, table, byte_count, row_count in connection.execute(sql).fetchall():
             found.add(Listed(f"data/{path}", table, byte_count, row_count, noted.get(path)))
-    return sorted(found)
+    return sorted(found, key=lambda each: each.name)
 
 
 def memories(connection: duckdb.DuckDBPyConnection) -> list[Listed]:

@@ -120,3 +120,19 @@ def test_what_was_received_and_not_stored_is_in_a_backup_and_stored_once_afterwa
             Intake(Sources(journal), lake, wiring.how_to_read(copied)).store_new()
     values = fetch(tmp_path / "copy", "SELECT value FROM raw.readings ORDER BY value")
     assert values["value"].to_pylist() == [float(number) for number in range(16)]
+
+
+def test_an_export_is_a_folder_or_a_table_by_its_name(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(["export", str(out), "--store", str(store), "--json"]) == 0
+    exported = json.loads(capsys.readouterr().out)
+    assert exported["row_counts"]["raw.readings"] == 600
+    snapshot = ["--snapshot", str(exported["snapshot"])]
+    table = f"{out}.csv"
+    assert run(["export", table, "--store", str(store), "--from", "2026-01-05", *snapshot]) == 0
+    assert Path(table).read_text().startswith("tag,site,")  # nothing is judged yet
+    assert run(["export", table, "--store", str(store), "--snapshot", "1999-01-01"]) == 3
+    assert "restore --at" in capsys.readouterr().err
+    assert run(["export", str(out), "--store", str(store), "--tag", "x"]) == 3
