@@ -1,4 +1,4 @@
-"""The verbs that keep a store small."""
+"""The verbs of gainline.store_verbs, on small stores."""
 
 import json
 from pathlib import Path

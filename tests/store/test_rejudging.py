@@ -308,7 +308,7 @@ def run_child(root: Path, *prefix: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize(
     ("call", "number"),
-    [("fsync", 2), ("fsync", 8), ("rename", 3), ("write", 100)],
+    [("fsync", 2), ("fsync", 6), ("rename", 3), ("write", 100)],
 )
 def test_a_kill_at_any_call_leaves_all_old_verdicts_or_all_new_ones(
     strace: str, filled: Path, call: str, number: int
