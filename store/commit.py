@@ -153,10 +153,9 @@ class Committer:
 
 
 def _is_small(addition: Addition) -> bool:
-    # readings always go into segments, which every Parquet reader can read
-    is_reading = addition.table in (tables.RAW_READINGS, tables.CLEAN_READINGS)
+    is_listed = addition.table in tables.IN_SEGMENTS
     rows = addition.rows
-    return not is_reading and rows.num_rows <= INLINED_ROWS and rows.nbytes <= INLINED_BYTES
+    return not is_listed and rows.num_rows <= INLINED_ROWS and rows.nbytes <= INLINED_BYTES
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

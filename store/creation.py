@@ -36,7 +36,8 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     for table in (tables.INGEST_PROGRESS, tables.JUDGE_PROGRESS):
         if not _has_rows(connection, table):
             connection.execute(f"INSERT INTO {table.path} VALUES (0, 0, 0, NULL, NULL, '')")
-    _renew_views(connection)
+    _begin_rollups(connection)
+    renew_views(connection)
 
 
 def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -46,7 +47,19 @@ def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
         " AND schema_name = ? AND table_name = ?",
         [tables.VIEW_VERSION.schema, tables.VIEW_VERSION.name],
     ).fetchone()
-    return found is not None and _version(connection) == views_version()
+    if found is None or (version := _version(connection)) is None:
+        return False
+    return version == _expected_version(connection)
+
+
+def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views anew. Call it inside a transaction, under the commit lock."""
+    is_catching_up = _is_catching_up(connection)
+    for statement in connection.extract_statements(views_sql(is_catching_up=is_catching_up)):
+        connection.execute(statement)
+    version = views_version(is_catching_up=is_catching_up)
+    connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")
+    connection.execute(f"INSERT INTO {tables.VIEW_VERSION.path} VALUES (?)", [version])
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> None:
@@ -62,11 +75,23 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> 
             connection.execute(f"ALTER TABLE {table.path} ADD COLUMN {tables.column_ddl(field)}")
 
 
-def _renew_views(connection: duckdb.DuckDBPyConnection) -> None:
-    for statement in connection.extract_statements(views_sql()):
-        connection.execute(statement)
-    connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")
-    connection.execute(f"INSERT INTO {tables.VIEW_VERSION.path} VALUES (?)", [views_version()])
+def _begin_rollups(connection: duckdb.DuckDBPyConnection) -> None:
+    """Begin before the first reading; those that are there already are of format 1."""
+    if not _has_rows(connection, tables.ROLLUP_PROGRESS):
+        first = "0" if _has_rows(connection, tables.CLEAN_READINGS) else "NULL"
+        connection.execute(f"INSERT INTO {tables.ROLLUP_PROGRESS.path} VALUES (0, 0, {first})")
+
+
+def _expected_version(connection: duckdb.DuckDBPyConnection) -> str | None:
+    try:
+        return views_version(is_catching_up=_is_catching_up(connection))
+    except duckdb.CatalogException:  # a lake of an older program has no rollups
+        return None
+
+
+def _is_catching_up(connection: duckdb.DuckDBPyConnection) -> bool:
+    sql = f"SELECT 1 FROM {tables.ROLLUP_PROGRESS.path} WHERE arrival IS NOT NULL"
+    return connection.execute(sql).fetchone() is not None
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> str | None:

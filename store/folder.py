@@ -12,7 +12,7 @@ from store import failures
 from store.durable import PART, make_folder, write_file
 
 # Raised by one whenever an older program would misread the store.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Longer than any commit or step of maintenance takes, so that only a stuck writer is reported.
 COMMIT_WAIT_S = 30.0
 # Maintenance keeps verdicts from being judged again for one step, about 2 s; who waits longer
@@ -50,17 +50,26 @@ class Folder:
 
     def require_readable(self) -> None:
         """Raise ConfigError if the store is of a newer format than this program reads."""
+        if (number := self.version()) > FORMAT_VERSION:
+            raise ConfigError(
+                f"the store in {self.root} has format {number}, this program reads up to"
+                f" {FORMAT_VERSION}: install a newer gainline"
+            )
+
+    def version(self) -> int:
+        """Give the format of the store. Raises ConfigError where it is no number."""
         try:
             words = self.format_version.read_text(encoding="ascii", errors="replace").strip()
         except OSError as error:
             raise failures.of_disk(error) from error
         if not words.isdecimal():
             raise ConfigError(f"{self.format_version} holds {words[:20]!r}, not a number: mend it")
-        if int(words) > FORMAT_VERSION:
-            raise ConfigError(
-                f"the store in {self.root} has format {words}, this program reads up to"
-                f" {FORMAT_VERSION}: install a newer gainline"
-            )
+        return int(words)
+
+    def write_version(self) -> None:
+        """Say that the store is of the format that this program writes."""
+        number = f"{FORMAT_VERSION}\n".encode("ascii")
+        write_file(self.format_version, lambda sink: sink.write(number))
 
     def prepare(self) -> None:
         """Make the folder where it is missing, finish it where a crash left it half made.
@@ -71,8 +80,7 @@ class Folder:
         make_folder(self.locks)
         with held(self.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
             if not self.format_version.exists():
-                number = f"{FORMAT_VERSION}\n".encode("ascii")
-                write_file(self.format_version, lambda sink: sink.write(number))
+                self.write_version()
             self.require_readable()
             make_folder(self.state)
             make_folder(self.data)

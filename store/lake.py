@@ -22,6 +22,7 @@ from store.commit import Addition, Committer
 from store.creation import create, is_complete
 from store.durable import sync_folder
 from store.folder import COMMIT_WAIT_S, REJUDGE_WAIT_S, Folder, claim, held
+from store.migration import migrated
 from store.progress import ProgressKeeper, ProgressRow
 from store.rejudging import Rejudging
 from store.rule_versions import filed, rule_version
@@ -90,17 +91,18 @@ class Lake:
         place = Folder(folder)
         place.prepare()
         lock = claim(place, writer, wait_s=_WAITS_S.get(writer, 0.0))
+        lake = None
         try:
-            # two that attach a catalog that is not there yet would both make it
-            with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
-                lake = cls(place, writer, lock)
+            with migrated(place, writer):
+                # two that attach a catalog that is not there yet would both make it
+                with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+                    lake = cls(place, writer, lock)
+                lake._complete()
         except BaseException:
-            os.close(lock)
-            raise
-        try:
-            lake._complete()
-        except BaseException:
-            lake.close()
+            if lake is None:
+                os.close(lock)
+            else:
+                lake.close()
             raise
         return lake
 
@@ -166,7 +168,8 @@ class Lake:
 
         Raises ContractError for a commit that does not follow the last one.
         """
-        table = filed(commit.readings.table, commit.rule_version)
+        number = self._row(self._keepers["judge"]).commit_count + 1
+        table = filed(commit.readings.table, commit.rule_version, judge_commit=number)
         counts = f"{table.num_rows} {pc.min(table['arrival']).as_py()}"
         self._advance(
             Progress(0, commit.until_arrival, commit.memory),

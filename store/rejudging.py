@@ -14,6 +14,7 @@ import pyarrow as pa
 from contracts.batches import CLEAN_SCHEMA
 from store import failures, history, tables
 from store.new_verdicts import NewVerdicts
+from store.recomputing import Recomputing, rollups_held
 from store.rewriting import Change, Rewriting
 from store.rule_versions import filed
 from store.segments import Segment, write_segment
@@ -127,15 +128,38 @@ class Rejudging:
         with self._asking():
             number = self._number()
         rewriting = Rewriting(self._new, self.span, version)
+        name = f"rejudge-{number:06d}"
         with self._committer.guarded():
-            swap, made_count = self._written(rewriting, f"rejudge-{number:06d}")
+            swap, made_count = self._written(rewriting, name)
             outcome = self._outcome(rewriting, made_count)
             if swap.gone or swap.segments:
                 changed = sum(outcome.changes.values())
                 row: list[object] = [number, datetime.now(UTC), *self.span, pattern, version]
                 row += [outcome.replaced, changed]
-                self._swapper.swap([swap], lambda: self._note(row))
+                with rollups_held(self._folder), self._asking():
+                    recomputing = Recomputing(self._connection, self._folder, self._swapper)
+                    parts = recomputing.swaps(swap, self._touched(), name)
+                    self._swapper.swap([swap, *parts], lambda: self._note(row))
         return outcome
+
+    def _touched(self) -> pa.Table:
+        """Say between which times readings of which tags get a verdict, or are made."""
+        made = self._new.made()
+        sources = (
+            "SELECT tag, source_time FROM clean.readings"
+            f" WHERE {self.span.sql} AND tag IN (SELECT tag FROM chosen)"
+        )
+        if made:
+            sources += (
+                " UNION ALL SELECT tag, coalesce(source_time, received_time) FROM read_parquet(?)"
+            )
+        chosen = pa.table({"tag": pa.array(self._new.sorted_tags, pa.string())})
+        with history.named(self._connection, "chosen", chosen):
+            return self._connection.execute(
+                "SELECT tag, min(source_time) AS first, max(source_time) AS last"
+                f" FROM ({sources}) GROUP BY tag",
+                [made] if made else [],
+            ).to_arrow_table()
 
     def _written(self, rewriting: Rewriting, name: str) -> tuple[Swap, int]:
         """Write the new segments; where that fails, none of them stays.
@@ -153,7 +177,7 @@ class Rejudging:
                     segments.append(segment)
                     if not segment.row_count:  # all that was in it new rules do not make
                         segments.pop().path.unlink()
-            made = filed(self._made(), rewriting.version)
+            made = filed(self._made(), rewriting.version, judge_commit=0)
             if made.num_rows:
                 segments.append(write_segment(made, folder / f"{name}-made.parquet"))
         except BaseException:

@@ -35,13 +35,15 @@ def rule_version(
     return int(row[0])
 
 
-def filed(readings: pa.Table, version: int | None) -> pa.Table:
+def filed(readings: pa.Table, version: int | None, *, judge_commit: int) -> pa.Table:
     """Give verdicts of CLEAN_SCHEMA as they are stored: see tables.CLEAN_READINGS."""
     times = readings["source_time"]
     if times.null_count:
         column = readings.schema.get_field_index("source_time")
         there = pc.coalesce(times, readings["received_time"])
         readings = readings.set_column(column, readings.schema.field(column), there)
-    field = tables.CLEAN_READINGS.columns.field("rule_version")
-    number = pa.scalar(version, field.type)
-    return readings.append_column(field, pa.repeat(number, readings.num_rows))
+    for name, number in (("rule_version", version), ("judge_commit", judge_commit)):
+        field = tables.CLEAN_READINGS.columns.field(name)
+        value = pa.scalar(number, field.type)
+        readings = readings.append_column(field, pa.repeat(value, readings.num_rows))
+    return readings

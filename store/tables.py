@@ -55,10 +55,38 @@ RAW_READINGS = Table("raw", "readings", RAW_SCHEMA)
 
 # As CLEAN_SCHEMA, but a source_time that the source did not send is filled with received_time (the
 # reason `time` tells): only a plain column lets a query by time skip files. And with the number of
-# the rules that gave the verdict; null: nobody has said which.
+# the rules that gave the verdict; null: nobody has said which. And with the number of the judge's
+# commit that brought it, by which the rollups know what is new; null: in a store of format 1.
 CLEAN_READINGS = Table(
-    "clean", "readings", CLEAN_SCHEMA.append(pa.field("rule_version", pa.int32()))
+    "clean",
+    "readings",
+    CLEAN_SCHEMA.append(pa.field("rule_version", pa.int32())).append(
+        pa.field("judge_commit", pa.int64())
+    ),
 )
+
+# What the readings of a tag in a minute or an hour come to: any number of parts, which sum up.
+# Made of those that `store.rolling` has come to; the views add what is newer. Only segments.
+_PARTS_COLUMNS = pa.schema(
+    [
+        _needed("tag", pa.string()),
+        _needed("bucket", TIME),  # when the minute or the hour begins
+        _needed("count", pa.int64()),  # readings
+        _needed("good_count", pa.int64()),
+        _needed("value_count", pa.int64()),  # values that are not BAD; of these the rest tells
+        pa.field("total", pa.float64()),
+        pa.field("min", pa.float64()),
+        pa.field("max", pa.float64()),
+        pa.field("last_time", TIME),
+        pa.field("last_arrival", pa.int64()),
+        pa.field("last", pa.float64()),
+    ]
+)
+MINUTE_PARTS = Table("clean", "minute_parts", _PARTS_COLUMNS)
+HOUR_PARTS = Table("clean", "hour_parts", _PARTS_COLUMNS)
+
+# The newest reading of each tag that is not stamped in the future, of those rolled up.
+LATEST_PARTS = Table("clean", "latest_parts", CLEAN_READINGS.columns)
 
 DEAD_LETTERS = Table(
     "house",
@@ -225,13 +253,31 @@ _PROGRESS_COLUMNS = pa.schema(
         _needed("fingerprint", pa.string()),  # of the last commit, to know it if it comes again
     ]
 )
+# One row: up to which commit of the judge all is rolled up.
+ROLLUP_PROGRESS = Table(
+    "house",
+    "rollup_progress",
+    pa.schema(
+        [
+            _needed("step_count", pa.int64()),
+            _needed("judge_commit", pa.int64()),
+            # of readings without the number of a commit, those before are rolled up; null: all
+            pa.field("arrival", pa.int64()),
+        ]
+    ),
+)
 INGEST_PROGRESS = _progress("ingest")
 JUDGE_PROGRESS = _progress("judge")
+
+ROLLUPS = (MINUTE_PARTS, HOUR_PARTS, LATEST_PARTS)
+# What segments alone hold, which every Parquet reader can read: no row is in the catalog.
+IN_SEGMENTS = (RAW_READINGS, CLEAN_READINGS, *ROLLUPS)
 
 SCHEMAS = ("raw", "clean", "house")
 TABLES = (
     RAW_READINGS,
     CLEAN_READINGS,
+    *ROLLUPS,
     DEAD_LETTERS,
     DEAD_LETTER_REPLAYS,
     HANDED_OVER,
@@ -243,6 +289,7 @@ TABLES = (
     RULE_VERSIONS,
     REJUDGEMENTS,
     VIEW_VERSION,
+    ROLLUP_PROGRESS,
     INGEST_PROGRESS,
     JUDGE_PROGRESS,
 )

@@ -1,5 +1,5 @@
 -- The views of the lake: what engineers ask. Each is replaced when this file changes.
--- What stands in braces is made of contracts.quality.Reason by store/views.py.
+-- What stands in braces is made by store/views.py: of contracts.quality.Reason, of store/rollups.py.
 
 -- One tag: where it stands, its unit, its kind (gauge, counter, inventory, state, waveform).
 CREATE OR REPLACE VIEW main.tags AS
@@ -46,10 +46,11 @@ LEFT JOIN main.tags AS t ON r.tag = t.tag;
 -- The newest reading of each tag. One that is stamped in the future would stay the newest for
 -- ever: it is passed over.
 CREATE OR REPLACE VIEW main.latest AS
-WITH newest AS (
+WITH candidates AS ({latest_parts}),
+
+newest AS (
     SELECT tag, max_by(arrival, (source_time, arrival)) AS arrival
-    FROM clean.readings
-    WHERE reasons & {future} = 0
+    FROM candidates
     GROUP BY tag
 )
 SELECT
@@ -57,38 +58,38 @@ SELECT
     r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
     {reasons} AS reasons,
     r.source_quality, r.gateway, r.epoch, r.seq, r.topic
-FROM clean.readings AS r
+FROM candidates AS r
 JOIN newest AS n ON r.arrival = n.arrival AND r.tag = n.tag
 LEFT JOIN main.tags AS t ON r.tag = t.tag;
 
 -- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD
--- readings among all.
+-- readings among all. Made of parts that were summed up before, and of what is newer.
 CREATE OR REPLACE VIEW main.minute AS
 SELECT
     tag,
-    time_bucket(INTERVAL '1 minute', source_time) AS minute,
-    count(*) AS count,  -- all readings, whatever their quality
-    avg(value_clean) FILTER (WHERE quality < 2) AS mean,
-    min(value_clean) FILTER (WHERE quality < 2) AS min,
-    max(value_clean) FILTER (WHERE quality < 2) AS max,
-    max_by(value_clean, (source_time, arrival)) FILTER (WHERE quality < 2) AS last,
-    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share
-FROM clean.readings
-GROUP BY ALL;
+    bucket AS minute,
+    CAST(sum(count) AS BIGINT) AS count,  -- all readings, whatever their quality
+    sum(total) / nullif(sum(value_count), 0) AS mean,
+    min(min) AS min,
+    max(max) AS max,
+    max_by(last, (last_time, last_arrival)) AS last,
+    sum(good_count) / sum(count) AS good_share
+FROM ({minute_parts})
+GROUP BY tag, bucket;
 
 -- The same for an hour.
 CREATE OR REPLACE VIEW main.hour AS
 SELECT
     tag,
-    time_bucket(INTERVAL '1 hour', source_time) AS hour,
-    count(*) AS count,
-    avg(value_clean) FILTER (WHERE quality < 2) AS mean,
-    min(value_clean) FILTER (WHERE quality < 2) AS min,
-    max(value_clean) FILTER (WHERE quality < 2) AS max,
-    max_by(value_clean, (source_time, arrival)) FILTER (WHERE quality < 2) AS last,
-    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share
-FROM clean.readings
-GROUP BY ALL;
+    bucket AS hour,
+    CAST(sum(count) AS BIGINT) AS count,
+    sum(total) / nullif(sum(value_count), 0) AS mean,
+    min(min) AS min,
+    max(max) AS max,
+    max_by(last, (last_time, last_arrival)) AS last,
+    sum(good_count) / sum(count) AS good_share
+FROM ({hour_parts})
+GROUP BY tag, bucket;
 
 -- The balance of one gateway, in messages: received = stored + duplicate + dead_letter.
 -- Messages that name no gateway count under ''.

@@ -1,6 +1,7 @@
 """Readings and commits for the tests of the store."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -13,6 +14,8 @@ from contracts.batches import (
     RawBatch,
     RawCommit,
 )
+from store.lake import Lake
+from store.tables import ROLLUPS
 
 # 2026-01-05 is a Monday.
 START_US = 1_767_571_200_000_000
@@ -64,6 +67,18 @@ def judged(raw: pa.Table, **columns: Iterable[object]) -> pa.Table:
         plain = values.to_pylist() if isinstance(values, pa.ChunkedArray) else values
         raw = raw.append_column(field, pa.array(plain, field.type))
     return raw
+
+
+def as_format_1(lake: Lake, root: Path) -> None:
+    """Make an empty store as a program of format 1 has made it."""
+    for view in ("latest", "minute", "hour"):
+        lake._connection.execute(f"DROP VIEW main.{view}")
+    for table in ROLLUPS:
+        lake._connection.execute(f"DROP TABLE {table.path}")
+    lake._connection.execute("DROP TABLE house.rollup_progress")
+    lake._connection.execute("ALTER TABLE clean.readings DROP COLUMN judge_commit")
+    lake._connection.execute("DELETE FROM house.view_version")
+    (root / "format_version").write_text("1\n", encoding="ascii")
 
 
 def clean_commit(

@@ -68,7 +68,12 @@ def test_verdicts_are_read_back_with_the_readings(lake: Lake, judge: Lake, root:
     judge.commit_clean(clean_commit(raw, quality=quality))
     found = fetch(root, "SELECT * FROM clean.readings ORDER BY arrival")
     assert found["rule_version"].null_count == 300
-    assert found.drop("rule_version").cast(CLEAN_SCHEMA).equals(judged(raw, quality=quality))
+    assert found["judge_commit"].unique().to_pylist() == [1]
+    assert (
+        found.drop(["rule_version", "judge_commit"])
+        .cast(CLEAN_SCHEMA)
+        .equals(judged(raw, quality=quality))
+    )
     assert judge.judge_progress() == (0, 300, b"state")
 
 

@@ -25,7 +25,7 @@ from store.query import connect, fetch
 from store.rejudging import Outcome
 from store.rewriting import Change
 from store.tables import CLEAN_READINGS
-from tests.store.samples import START_US, judged, raw_commit, raw_rows
+from tests.store.samples import START_US, as_format_1, judged, raw_commit, raw_rows
 
 REPOSITORY = Path(__file__).parents[2]
 START = datetime.fromtimestamp(START_US / 1e6, UTC)
@@ -205,15 +205,15 @@ def test_segments_that_were_merged_are_judged_again_too(
         lake.commit_raw(raw_commit(90 + number * 3, 3, position=number + 4))
         commit_clean(judge, raw_rows(90 + number * 3, 3), version=None)
     with closing(again.rejudging(SPAN)):
-        assert maintain(filled, now=datetime.now(UTC)).merged_count == MERGE_FROM + 3  # raw alone
+        assert maintain(filled, now=START).merged_count == MERGE_FROM + 3  # raw alone
     again.close()
-    assert maintain(filled, now=datetime.now(UTC)).merged_count == MERGE_FROM + 3
+    assert maintain(filled, now=START).merged_count == MERGE_FROM + 3
     before = fetch(filled, ALL)
     with Lake.open(filled, writer="rejudge") as third:
         assert replace(third, bad(0, 90), TAGS).replaced == 40
     after = fetch(filled, ALL)
     assert split(after)[1].equals(split(before)[1])
-    assert maintain(filled, now=datetime.now(UTC)).merged_count == 0
+    assert maintain(filled, now=START).merged_count == 0
     paths = {row["path"] for row in fetch(filled, "FROM house.segments").to_pylist()}
     assert "clean/readings/rejudge-000001-000000.parquet" in paths
     assert fetch(filled, ALL).equals(after)
@@ -221,6 +221,7 @@ def test_segments_that_were_merged_are_judged_again_too(
 
 def test_a_lake_of_an_older_program_is_judged_again(lake: Lake, root: Path) -> None:
     with Lake.open(root, writer="rejudge") as older:
+        as_format_1(older, root)
         older._connection.execute("DROP VIEW main.readings")
         older._connection.execute("ALTER TABLE clean.readings DROP COLUMN rule_version")
         older._connection.execute("DROP TABLE house.rule_versions")

@@ -29,7 +29,7 @@ PROMISED = {
     "rule_versions": "rule_version, since, digest, configuration",
     "rejudgements": "made_at, from_time, to_time, pattern, rule_version, replaced, changed",
     "raw.readings": ", ".join(RAW_SCHEMA.names),
-    "clean.readings": ", ".join([*CLEAN_SCHEMA.names, "rule_version"]),
+    "clean.readings": ", ".join([*CLEAN_SCHEMA.names, "rule_version, judge_commit"]),
 }
 
 
