@@ -15,13 +15,11 @@ import msgspec
 
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
-from gainline.outfile import whole_file
 from ingest.blocks import JOURNAL_BYTES_MIN
 from ingest.frames import MESSAGE_BYTES_MAX
 from ingest.topics import DEFAULT_TEMPLATE
 
 ENVIRONMENT_PREFIX = "GAINLINE__"
-EXAMPLE = Path(__file__).with_name("example.toml")
 
 # Beyond it a number is a slip of the keyboard, and infinity would make every figure infinite.
 LARGEST = 1e15
@@ -30,7 +28,11 @@ Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 Megabytes = Annotated[int, msgspec.Meta(ge=JOURNAL_BYTES_MIN >> 20, le=1 << 30)]
+# With less no query of a lake succeeds.
+SqlMegabytes = Annotated[int, msgspec.Meta(ge=64, le=1 << 24)]
 PayloadBytes = Annotated[int, msgspec.Meta(ge=1, le=MESSAGE_BYTES_MAX // 2)]
+# Up to a thousand years: a rule may keep for ever what others let go.
+Days = Annotated[float, msgspec.Meta(gt=0, le=365_000)]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -81,11 +83,34 @@ class IngestSection(Section, frozen=True):
     partitions: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=1)], ...] = ()
 
 
+class KeptTags(Section, frozen=True):
+    """How many days what is kept of the tags that match a pattern."""
+
+    pattern: Text
+    raw_days: Days | None = None
+    clean_days: Days | None = None
+    minute_days: Days | None = None
+    hour_days: Days | None = None
+
+
+class RetentionSection(Section, frozen=True):
+    """How many days what is kept; without a number for ever."""
+
+    raw_days: Days | None = None
+    clean_days: Days | None = None
+    minute_days: Days | None = None
+    hour_days: Days | None = None
+    dead_letters_days: Days | None = None
+    dead_letters_mb: Positive | None = None
+    rules: tuple[KeptTags, ...] = ()
+
+
 class StoreSection(Section, frozen=True):
-    """Where the lake is, and how often it commits."""
+    """Where the lake is, how often it commits, how long it keeps what."""
 
     folder: Text = "gainline-store"
     commit_interval_s: Positive = 1.0
+    retention: RetentionSection = RetentionSection()
 
 
 class TagSection(Section, frozen=True):
@@ -179,6 +204,13 @@ class ScheduleSection(Section, frozen=True):
     zone: str = "UTC"
 
 
+class SqlSection(Section, frozen=True):
+    """How much one statement of `gainline sql` may take."""
+
+    time_limit_s: Positive = 300.0
+    memory_limit_mb: SqlMegabytes = 2048
+
+
 class PageSection(Section, frozen=True):
     """Where the reports and the health of the service are shown."""
 
@@ -207,6 +239,7 @@ class Settings(Section, frozen=True):
     gain: GainSection = GainSection()
     upgrades: tuple[UpgradeSection, ...] = ()
     schedule: tuple[ScheduleSection, ...] = ()
+    sql: SqlSection = SqlSection()
     page: PageSection = PageSection()
     log: LogSection = LogSection()
 
@@ -262,20 +295,6 @@ def with_options(
         folder = msgspec.structs.replace(settings.store, folder=str(store))
         settings = msgspec.structs.replace(settings, store=folder)
     return settings
-
-
-def write_example(folder: Path) -> Path:
-    """Write gainline.toml, every key at its default. Raises ConfigError where one is there."""
-    path = folder / "gainline.toml"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ConfigError(f"{folder}: cannot be made: {problem.strerror}") from None
-    if path.exists():
-        raise ConfigError(f"{path}: is there already; it is not overwritten")
-    with whole_file(path) as part:
-        part.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    return path
 
 
 def _read(path: Path) -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +23,16 @@ from gainline.ingestion import ingest
 from gainline.loops import Stop, drain, guarded, kept_up, patiently, started
 from gainline.telemetry import show_alive, tell_ready
 from store.maintain import maintain as keep_in_order
+from store.retaining import Retention
+from store.rolling import roll_up
 from store.scrub_rounds import scrub_slice
 
 # A judge that polls twice a commit adds at most half of it to the age of a verdict.
 JUDGE_POLLS_PER_COMMIT = 2
 MAINTAIN_EVERY_S = 600.0
+# What is not rolled up yet is summed up by every query of `minute`, `hour` and `latest`: of so many
+# seconds that takes milliseconds, and a step takes about as long as two commits.
+ROLL_UP_EVERY_S = 60.0
 SCHEDULE_EVERY_S = 10.0
 POLL_S = 0.1
 # Readings come first: for so long everything else leaves them the processor at the start.
@@ -111,10 +116,44 @@ def maintain(settings: Settings, stop: Stop) -> None:
     """Keep the store in order."""
     folder = wiring.store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
+    retained_on: date | None = None
+    due_at_s = 0.0
     while not stop.is_set():
-        patiently(lambda: keep_in_order(folder, now=datetime.now(UTC)), stop)
+        patiently(lambda: _roll_up(folder, stop), stop)
+        stop.wait(ROLL_UP_EVERY_S)
+        if time.monotonic() < due_at_s:
+            continue
+        now = datetime.now(UTC)
+        # once a day: what is removed is told by days, and looking for it reads all tags
+        retention = None if retained_on == now.date() else wiring.retention(settings)
+        patiently(partial(_keep_in_order, folder, now, retention, stop), stop)
+        retained_on = now.date()
         patiently(lambda: _look_over(folder), stop)
-        stop.wait(MAINTAIN_EVERY_S)
+        due_at_s = time.monotonic() + MAINTAIN_EVERY_S
+
+
+def _roll_up(folder: Path, stop: Stop) -> None:
+    """Roll up what is new, step by step."""
+    while not stop.is_set() and roll_up(folder):
+        stop.note_progress()
+
+
+def _keep_in_order(folder: Path, now: datetime, retention: Retention | None, stop: Stop) -> None:
+    """Do a round of maintenance, to the end of its step if we are to stop; say what it has done."""
+
+    def tell(_rows: int) -> None:
+        stop.note_progress()
+        if stop.is_set():
+            raise _StoppedError
+
+    with suppress(_StoppedError):
+        done = keep_in_order(folder, now=now, retention=retention, tell=tell)
+        if any(done):
+            log.info("maintained", **done._asdict())
+
+
+class _StoppedError(Exception):
+    """Ends a round of maintenance whose service is told to stop."""
 
 
 def _look_over(folder: Path) -> None:

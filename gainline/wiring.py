@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from clean.settings import Settings as JudgeSettings
 from contracts.tags import Tag, TagRule
-from gainline.config import IngestSection, Settings
+from gainline.config import IngestSection, KeptTags, RetentionSection, Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import Bench, HowToRead
 from gainline.partitions import Partition, journals_of_partitions, partitions
@@ -23,6 +23,7 @@ from ingest.mqtt.receiver import Receiver
 from ingest.readings import Limits, Rules
 from ingest.sources import Sources
 from store.lake import Lake, Writer
+from store.retaining import Retention
 
 BYTES_PER_MB = 1 << 20
 
@@ -30,6 +31,19 @@ BYTES_PER_MB = 1 << 20
 def store_folder(settings: Settings) -> Path:
     """Give the folder of the lake."""
     return Path(settings.store.folder)
+
+
+def retention(settings: Settings) -> Retention:
+    """Say how long the store keeps what."""
+    section = settings.store.retention
+    days = {"dead_letters": section.dead_letters_days} if section.dead_letters_days else {}
+    rules = [(rule.pattern, _days(rule)) for rule in section.rules]
+    return Retention(_days(section) | days, rules, section.dead_letters_mb)
+
+
+def _days(kept: RetentionSection | KeptTags) -> dict[str, float]:
+    said = {name: getattr(kept, f"{name}_days") for name in ("raw", "clean", "minute", "hour")}
+    return {name: days for name, days in said.items() if days is not None}
 
 
 def open_lake(settings: Settings, *, writer: Writer) -> Lake:

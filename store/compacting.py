@@ -149,7 +149,9 @@ class Compaction:
             with Sources([self._folder.data / name for name in names], table.columns) as sources:
                 byte_count = sum(each.byte_count for each in group)
                 for part in _parts(sources.days(), byte_count / rows):
-                    target = self._target(table, len(segments))
+                    target = next_name(
+                        self._connection, self._folder, table, f"day-{len(segments):03d}"
+                    )
                     segments.append(write_pieces(sources.pieces(part, self._tell), target))
             _require_all(rows, segments)
             self._swapper.swap([Swap(table, names, segments)])
@@ -159,14 +161,16 @@ class Compaction:
             raise
         return Compacted(len(names), len(segments), rows)
 
-    def _target(self, table: tables.Table, number: int) -> Path:
-        """Name a segment after the snapshot that it follows: what a crash left is replaced."""
-        row = self._connection.execute(
-            f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot"
-        ).fetchone()
-        assert row is not None
-        folder = self._folder.data / table.schema / table.name
-        return folder / f"day-{row[0]:012d}-{number:03d}.parquet"
+
+def next_name(
+    connection: duckdb.DuckDBPyConnection, folder: Folder, table: tables.Table, word: str
+) -> Path:
+    """Name a segment after the snapshot that it follows: what a crash left is replaced."""
+    row = connection.execute(
+        f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot"
+    ).fetchone()
+    assert row is not None
+    return folder.data / table.schema / table.name / f"{word}-{row[0]:012d}.parquet"
 
 
 def _last_arrival(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> int:

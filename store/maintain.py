@@ -6,19 +6,24 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
 from contracts.errors import ConfigError
 from store import failures, tables
-from store.catalog import LAKE, METADATA, attach
+from store.catalog import LAKE, attach
 from store.commit import Committer
-from store.durable import PART, sync_file, sync_folder
-from store.folder import Folder, claim, removal
-from store.segments import Segment, describe
+from store.compacting import Compaction, next_name
+from store.durable import PART, make_folder, sync_file, sync_folder
+from store.expiring import Expiry
+from store.folder import COMMIT_WAIT_S, Folder, claim, removal
+from store.retaining import Retaining, Retention
+from store.segments import Segment, describe, write_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A step merges segments below SMALL_BYTES, MERGE_FROM or more of them, into one of at most
 # creation.MERGED_BYTES: about 2 s, in which no writer commits. Below MERGE_FROM the gain for
@@ -38,7 +43,13 @@ _MERGEABLE = (
     tables.CLEAN_READINGS,
     tables.LEDGER_ENTRIES,
     tables.GAP_ENTRIES,
+    tables.DEAD_LETTERS,
+    tables.TAG_ENTRIES,
 )
+# What may come by few rows for ever: from FOLD_FROM of them on they become a segment, as a catalog
+# that holds them all would be slow; so many at most in one step.
+FLUSHED_ROWS = 10_000
+_FLUSHED = (tables.DEAD_LETTERS, tables.DEAD_LETTER_REPLAYS, tables.HANDED_OVER)
 _GAPS = "SELECT * REPLACE (CAST(sum(change) AS INTEGER) AS change) FROM house.gap_entries"
 _FOLDED = (
     (tables.LEDGER_ENTRIES, "SELECT * FROM main.ledger"),
@@ -54,21 +65,31 @@ class Maintenance(NamedTuple):
     merged_count: int  # segments that became part of larger ones
     expired_count: int  # snapshots that nobody can read any more
     removed_count: int  # files that no snapshot needs
+    compacted_count: int = 0  # segments of finished days that became few
+    dropped_count: int = 0  # rows that were older than they are to be kept
 
 
-def maintain(folder: Path, *, now: datetime) -> Maintenance:
+def maintain(
+    folder: Path,
+    *,
+    now: datetime,
+    retention: Retention | None = None,
+    tell: Callable[[int], object] = lambda _rows: None,
+) -> Maintenance:
     """Do one round of maintenance on a store, as its only maintainer.
 
-    Nothing that a current reader sees changes, and a crash at any moment loses nothing: a merged
-    segment is synced before the commit that puts it in the place of the small ones, which stay on
-    disk for KEEP_SNAPSHOTS. Raises as store.lake.Lake.
+    But for what `retention` removes, nothing that a current reader sees changes, and a crash at any
+    moment loses nothing: a new segment is synced before the commit that puts it in the place of
+    others, which stay on disk for KEEP_SNAPSHOTS. The work is done in steps; `tell` is told of the
+    rows of each, and ends it by raising. Raises as store.lake.Lake; TransientError while a command
+    maintains the store.
     """
     place = Folder(folder)
     place.require_store()
-    lock = claim(place, "maintain")
+    lock = claim(place, "maintain", wait_s=COMMIT_WAIT_S)
     try:
         with attach(place, writable=True) as connection:
-            return _Round(connection, place).run(now)
+            return _Round(connection, place, tell).run(now, retention)
     except duckdb.Error as error:
         raise failures.of_catalog(error, place.root) from error
     except OSError as error:
@@ -78,28 +99,48 @@ def maintain(folder: Path, *, now: datetime) -> Maintenance:
 
 
 class _Round:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Folder) -> None:
-        self._connection = connection
-        self._folder = folder
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Folder,
+        tell: Callable[[int], object],
+    ) -> None:
+        self._connection, self._folder, self._tell = connection, folder, tell
         self._committer = Committer(connection, folder)
 
-    def run(self, now: datetime) -> Maintenance:
+    def run(self, now: datetime, retention: Retention | None) -> Maintenance:
+        dropped = self._retain(retention, now) if retention else 0
+        compaction = Compaction(self._connection, self._folder, self._committer, self._tell)
+        compacted = sum(step.gone for step in compaction.steps(until=now.date()))
         merged = 0
         for table in _MERGEABLE:
-            merged += self._merge_unless_replaced(table)
+            while count := self._merge_unless_replaced(table):
+                merged += count
+                self._tell(0)
             # also after a round that a crash cut short between the merge and its notes
             self._note_merged(table)
         for folded, sums_sql in _FOLDED:
             self._fold(folded, sums_sql)
-        expired = self._expire(now - KEEP_SNAPSHOTS)
-        self._purge_versions()
+        for table in _FLUSHED:
+            self._flush(table)
+        expiry = Expiry(self._connection, self._folder, self._committer)
+        expired = expiry.expire(now - KEEP_SNAPSHOTS)
+        expiry.purge_versions()
         removed = 0
         with removal(self._folder) as is_allowed:
             if is_allowed:  # else a backup copies them: the next round removes them
-                removed += self._remove_merged(now - KEEP_SNAPSHOTS)
+                removed += expiry.remove_files(now - KEEP_SNAPSHOTS)
                 removed += self._remove_orphans(now - KEEP_ORPHANS)
                 removed += self._remove_parts(now - KEEP_ORPHANS)
-        return Maintenance(merged, expired, removed)
+        return Maintenance(merged, expired, removed, compacted, dropped)
+
+    def _retain(self, retention: Retention, now: datetime) -> int:
+        dropped = 0
+        steps = Retaining(self._connection, self._folder, self._committer, retention)
+        for step in steps.steps(now):
+            dropped += step.rows
+            self._tell(step.rows)
+        return dropped
 
     def _merge_unless_replaced(self, table: tables.Table) -> int:
         """Merge, but leave verdicts alone while they are judged again: their segments will go."""
@@ -177,50 +218,30 @@ class _Round:
 
         self._committer.transact(work)
 
-    def _purge_versions(self) -> None:
-        """Remove old versions of rows that no snapshot shows: DuckLake keeps them for ever.
+    def _flush(self, table: tables.Table) -> None:
+        """Make a segment of the rows that are in the catalog itself, oldest first."""
+        key = table.columns.names[0]
+        waiting = f"FROM {table.path} WHERE filename NOT LIKE '%.parquet'"
+        if self._one(f"SELECT count(*) {waiting}")[0] < FOLD_FROM:
+            return
+        (last,) = self._one(
+            f"SELECT max(k) FROM (SELECT {key} AS k {waiting} ORDER BY k LIMIT {FLUSHED_ROWS})"
+        )
 
-        Each commit leaves one of its writer's progress row, and every UPDATE reads them all.
-        """
-        (oldest,) = self._one(f"SELECT min(snapshot_id) FROM {METADATA}.ducklake_snapshot")
-        found = self._connection.execute(
-            f"SELECT table_name FROM {METADATA}.ducklake_inlined_data_tables"
-        )
-        for (name,) in found.fetchall():
-            delete = f'DELETE FROM {METADATA}."{name}" WHERE end_snapshot <= {int(oldest)}'
-            self._committer.transact(partial(self._connection.execute, delete))
+        def work() -> None:
+            names = ", ".join(table.columns.names)
+            rows = self._connection.execute(
+                f"SELECT {names} {waiting} AND {key} <= ?", [last]
+            ).to_arrow_table()
+            target = next_name(self._connection, self._folder, table, "flush")
+            make_folder(target.parent)
+            segment = write_segment(rows.cast(table.columns), target)
+            self._connection.execute(f"DELETE {waiting} AND {key} <= ?", [last])
+            self._committer.add_segment(table, segment)
+            self._committer.insert_segments([segment])
 
-    def _expire(self, older_than: datetime) -> int:
-        # by number: DuckLake compares the times themselves only by their day in a SQLite catalog
-        found = self._connection.execute(
-            "SELECT snapshot_id FROM ducklake_snapshots(?) WHERE snapshot_time < ?"
-            " AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots(?))",
-            [LAKE, older_than, LAKE],
-        )
-        old = [number for (number,) in found.fetchall()]
-        if old:
-            sql = "CALL ducklake_expire_snapshots(?, versions => ?)"
-            self._committer.transact(lambda: self._connection.execute(sql, [LAKE, old]))
-        return len(old)
-
-    def _remove_merged(self, older_than: datetime) -> int:
-        """Remove the files of expired snapshots, first on disk, then from DuckLake's list."""
-        found = self._connection.execute(
-            "SELECT data_file_id, path"
-            f" FROM {METADATA}.ducklake_files_scheduled_for_deletion"
-            " WHERE CAST(schedule_start AS TIMESTAMPTZ) < ?",
-            [older_than],
-        )
-        files = found.fetchall()
-        for _, path in files:  # relative to the data, or absolute
-            (self._folder.data / path).unlink(missing_ok=True)
-        delete = (
-            f"DELETE FROM {METADATA}.ducklake_files_scheduled_for_deletion"
-            f" WHERE data_file_id IN ({', '.join(str(int(number)) for number, _ in files)})"
-        )
-        if files:
-            self._committer.transact(lambda: self._connection.execute(delete))
-        return len(files)
+        self._committer.transact(work)
+        self._tell(0)
 
     def _remove_orphans(self, older_than: datetime) -> int:
         sql = "CALL ducklake_delete_orphaned_files(?, older_than => ?)"

@@ -27,6 +27,7 @@ class SegmentSpan(NamedTuple):
     filed_last: datetime
     first_arrival: int  # 0 in tables without
     last_arrival: int
+    last_commit: int  # of the judge, likewise
 
 
 _SQL = f"""
@@ -41,7 +42,7 @@ JOIN {METADATA}.ducklake_column AS c ON c.table_id = f.table_id AND c.end_snapsh
 LEFT JOIN {METADATA}.ducklake_file_column_stats AS s
     ON s.data_file_id = f.data_file_id AND s.column_id = c.column_id
 WHERE f.end_snapshot IS NULL AND h.schema_name = ? AND t.table_name = ?
-    AND c.column_name IN (?, 'source_time', 'arrival')
+    AND c.column_name IN (?, 'source_time', 'arrival', 'judge_commit')
 """
 _NEVER = (None, None, True)
 
@@ -79,7 +80,9 @@ def _span(
         if has_null:
             filed = min(filed[0], own[0]), max(filed[1], own[1])
     arrivals = values.get("arrival", _NEVER)
-    return SegmentSpan(*key, *own, *filed, int(arrivals[0] or 0), int(arrivals[1] or 0))
+    commit = values.get("judge_commit", _NEVER)[1]
+    numbers = (int(number or 0) for number in (*arrivals[:2], commit))
+    return SegmentSpan(*key, *own, *filed, *numbers)
 
 
 def _moment(text: str) -> datetime:

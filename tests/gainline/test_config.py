@@ -4,8 +4,9 @@ import pytest
 
 from contracts.errors import ConfigError
 from gainline import wiring
-from gainline.config import EXAMPLE, Settings, load, with_options, write_example
+from gainline.config import Settings, load, with_options
 from gainline.doctor import check_settings
+from gainline.example_file import EXAMPLE, write_example
 from gainline.mistakes import naming_place
 from ingest.readings import Limits
 from ingest.topics import DEFAULT_TEMPLATE

@@ -89,6 +89,19 @@ def test_a_wild_time_does_not_spoil_the_days_of_the_others(
     assert compact(root) == Compacted()
 
 
+def test_only_finished_days_are_compacted_by_maintenance(
+    lake: Lake, judge: Lake, root: Path
+) -> None:
+    for number in range(4):
+        received = [START_US + number // 2 * DAY_US + k for k in range(30)]
+        rows = raw_rows(number * 30, 30, received_time=received, source_time=received)
+        commit_rows(lake, judge, rows, number + 1)
+    second_day = datetime.fromtimestamp(START_US / 1e6, UTC) + timedelta(days=1, hours=5)
+    done = maintain(root, now=second_day)
+    assert done.compacted_count == 4
+    assert [len(table) for table in segments(root, "clean").values()] == [60, 30, 30]
+
+
 def test_a_reader_and_the_writers_go_on_beside_it(lake: Lake, judge: Lake, root: Path) -> None:
     for number in range(4):
         commit_rows(lake, judge, raw_rows(number * 30, 30), number + 1)

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigError
+from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
+from contracts.errors import ConfigError, GainlineError
+from store import maintain as maintain_module
 from store.lake import Lake
 from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain
 from store.query import connect, fetch
-from tests.store.samples import raw_commit
+from tests.store.samples import START_US, raw_commit, raw_rows
 
 NOW = datetime.now(UTC)
+# Before the readings were received: their day is not over.
+EARLY = datetime.fromtimestamp(START_US / 1e6, UTC)
 LATER = NOW + KEEP_SNAPSHOTS + timedelta(minutes=10)
 
 
@@ -24,7 +28,7 @@ def test_small_segments_become_one_and_readings_stay(lake: Lake, root: Path) -> 
         lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
     total = MERGE_FROM * 10
     with connect(root) as reader:
-        first = maintain(root, now=NOW)
+        first = maintain(root, now=EARLY)
         assert (first.merged_count, first.removed_count) == (MERGE_FROM, 0)
         assert reader.execute("SELECT count(*) FROM raw.readings").fetchone() == (total,)
         second = maintain(root, now=LATER)
@@ -47,14 +51,14 @@ def test_hashes_that_a_crash_left_out_are_noted_at_the_next_round(lake: Lake, ro
     for number in range(MERGE_FROM):
         lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
     noted = fetch(root, "FROM house.segments ORDER BY path").to_pylist()
-    maintain(root, now=NOW)
+    maintain(root, now=EARLY)
     merged = fetch(root, "FROM house.segments")
     lake._connection.execute("DELETE FROM house.segments")
     for row in noted:
         lake._connection.execute(
             "INSERT INTO house.segments VALUES (?, ?, ?, ?)", list(row.values())
         )
-    maintain(root, now=NOW)
+    maintain(root, now=EARLY)
     assert fetch(root, "FROM house.segments").equals(merged)
 
 
@@ -93,3 +97,48 @@ def test_the_progress_of_a_writer_does_not_grow_with_its_commits(lake: Lake, roo
 def test_maintenance_of_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no store"):
         maintain(tmp_path, now=NOW)
+
+
+def test_a_backlog_of_small_segments_is_merged_in_one_round(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MERGE_FROM + 4):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+    monkeypatch.setattr(maintain_module, "MERGE_FROM", 4)
+    lake._connection.execute("CALL ducklake_set_option('lake', 'target_file_size', '20KB')")
+    maintain(root, now=EARLY)
+    assert len(fetch(root, "FROM house.segments")) < 4
+    numbers = lake.raw_after(0, limit=1000).table["arrival"].to_pylist()
+    assert numbers == list(range((MERGE_FROM + 4) * 10))
+
+
+def test_dead_letters_do_not_stay_in_the_catalog(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintain_module, "FOLD_FROM", 6)
+    monkeypatch.setattr(maintain_module, "FLUSHED_ROWS", 7)
+    for number in range(9):
+        letters = (DeadLetter(number, "t", b"x", "json: no", START_US + number, "gw"),)
+        entry = LedgerEntry("gw", 1, 0, 0, 1)
+        readings = RawBatch(raw_rows(0, 0))
+        lake.commit_raw(RawCommit(readings, letters, (entry,), number + 1, 0, b"seen"))
+    before = fetch(root, "FROM dead_letters ORDER BY received_time")
+    maintain(root, now=LATER)
+    inlined = "SELECT count(*) AS n FROM house.dead_letters WHERE filename NOT LIKE '%.parquet'"
+    assert fetch(root, inlined)["n"].to_pylist() == [2]
+    assert fetch(root, "FROM dead_letters ORDER BY received_time").equals(before)
+    noted = fetch(root, "FROM house.segments").to_pylist()
+    assert {row["path"] for row in noted} == segments_of(root)
+    assert lake.waiting_dead_letters([0, 8]) == {0: "gw", 8: "gw"}
+
+
+def test_work_that_is_told_to_end_can_be_taken_up_again(lake: Lake, root: Path) -> None:
+    for number in range(3):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+
+    def end(_rows: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(GainlineError):
+        maintain(root, now=NOW, tell=end)
+    assert maintain(root, now=NOW).compacted_count == 3
