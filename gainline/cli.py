@@ -119,7 +119,7 @@ def demo(
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path()) -> None:
     """Write a commented gainline.toml."""
-    from gainline.config import write_example
+    from gainline.example_file import write_example
 
     typer.echo(write_example(folder))
 
@@ -312,10 +312,9 @@ def sql(
     form: FormatOption = "table",
 ) -> None:
     """Ask the store in SQL, read-only, also while `run` writes."""
-    from gainline.output import Format, print_answer
+    from gainline.asking import answer_once
 
-    folder = store_folder(config, store)
-    interruptible(lambda: print_answer(folder, query, Format(form)))
+    answer_once(query, form, lambda: settings_of(config, store=store))
 
 
 @app.command()

@@ -45,7 +45,8 @@ ToOption = Annotated[
     datetime | None, typer.Option("--to", metavar="TIME", help="Before this time.", parser=moment)
 ]
 FormatOption = Annotated[
-    Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How to print it.")
+    Literal["table", "csv", "json", "parquet", "arrow"],
+    typer.Option("--format", help="How to print it."),
 ]
 
 

@@ -33,7 +33,7 @@ def attach(
     A writer's attachment makes a catalog that is missing. With a snapshot, by its number, the lake
     is as it was then.
     """
-    connection = connection or _connect()
+    connection = connection or unattached()
     options = [
         f"DATA_PATH {_quoted(folder.data)}",
         # the store may have been moved since it was made
@@ -55,7 +55,8 @@ def attach(
     return connection
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def unattached(threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Make an in-memory DuckDB that can be attached to a lake; None: a thread for each core."""
     connection = duckdb.connect(
         config={
             # The signature check reads 67 MB at each start, 0.2 s. What is loaded are two files of
@@ -63,6 +64,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
             "allow_unsigned_extensions": True,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            **({} if threads is None else {"threads": threads}),
         }
     )
     connection.execute("SET TimeZone = 'UTC'")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from contracts.errors import ConfigError, GainlineError, TransientError
+from contracts.errors import ConfigError, DataError, GainlineError, TransientError
 
 # A full disk in the words of the kernel and of SQLite.
 _FULL = re.compile(r"no space left|disk is full|disk quota", re.IGNORECASE)
@@ -16,6 +16,8 @@ _CONFLICT = re.compile(r"database is locked|database table is locked|conflict", 
 _BROKEN = re.compile(r"disk I/O error|input/output error|invalidated", re.IGNORECASE)
 # A catalog whose maker has not come to its first table yet.
 _UNFINISHED = re.compile(r"existing DuckLake .* does not exist", re.IGNORECASE)
+# What DuckDB says of a file that SQL may not open.
+_OUTSIDE = re.compile(r"file system operations are disabled|disabled by configuration")
 # SQLite calls it an I/O error where its shared index of 32 KiB finds no room.
 _FREE_BYTES_MIN = 1 << 20
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
@@ -43,6 +45,23 @@ def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:
     if is_broken:
         return GainlineError(f"the catalog failed ({words}): check the disk, then open it again")
     return GainlineError(f"the catalog refused a request ({words}): see `gainline doctor`")
+
+
+def of_query(error: duckdb.Error) -> GainlineError:
+    """Name what is wrong with SQL that somebody asked, or with the store that it reads."""
+    words = one_line(error)
+    if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
+        return DataError(f"the SQL is wrong: {words}")
+    if isinstance(error, duckdb.PermissionException) or _OUTSIDE.search(words):
+        return DataError(f"the SQL reaches outside the store, which is not allowed: {words}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        needed = words.partition(" Database is launched")[0].partition(" Possible")[0]
+        return DataError(f"the SQL needs more memory than it may have ({needed}): ask for less")
+    if is_conflict(error):
+        return TransientError(f"the catalog is held ({words}): try again")
+    if isinstance(error, duckdb.IOException):
+        return GainlineError(f"the store cannot be read ({words}): see `gainline doctor`")
+    return DataError(f"the SQL failed: {words}")
 
 
 def unfinished(folder: Path) -> TransientError:

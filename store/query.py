@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import os
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from contracts.errors import DataError, GainlineError, TransientError
+from contracts.errors import GainlineError
 from store import failures
-from store.catalog import attach
+from store.answers import Answer
+from store.catalog import attach, unattached
+from store.confinement import confine
 from store.flag_macros import add_macros
 from store.folder import Folder
+from store.statements import only_statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,18 +22,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-# EXPLAIN ANALYZE runs what it explains: what follows this must be a query too.
-_EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b)?(\s*\([^()]*\))?", re.IGNORECASE)
-# Table functions of DuckLake that remove files even in a SELECT, and those that run a text as SQL,
-# in which such a name could hide.
-_HARMFUL = re.compile(
-    r"\b(ducklake_(add|cleanup|commit|delete|expire|flush|merge|rewrite|set)\w*"
-    r"|query|query_table)\"?\s*\(",
-    re.IGNORECASE,
-)
 # The tables and views are made in one transaction, after the catalog itself.
 _IS_MADE = "EXPLAIN FROM house.view_version"
-_OUTSIDE = re.compile(r"file system operations are disabled|disabled by configuration")
+# A thread more costs a stack; beyond, a scan of one lake gains nothing.
+_THREADS_MAX = 32
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -42,7 +37,88 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """
     place = Folder(folder)
     place.require_store()
-    connection = attach(place, writable=False)
+    return _open(place, None)
+
+
+def connect_confined(folder: Path, *, memory_mb: int) -> duckdb.DuckDBPyConnection:
+    """Open the lake for SQL of others, and confine this process to it, for good. As `connect`.
+
+    For a process that has begun for this alone. DuckDB refuses to reach any other file and to
+    change its settings; the kernel holds the same, as `store.confinement.confine` says.
+    """
+    place = Folder(folder)
+    place.require_store()
+    # The threads that work on queries begin after the process was confined, and inherit that.
+    connection = unattached(threads=1)
+    connection.execute("SET allow_persistent_secrets = false")
+    try:
+        confine(place, memory_bytes=memory_mb << 20)
+    except OSError as error:
+        raise GainlineError(
+            f"this process cannot be confined ({error}): see `ulimit -a`"
+        ) from error
+    _open(place, connection)
+    threads = min(len(os.sched_getaffinity(0)), _THREADS_MAX)
+    for setting in (
+        f"threads = {threads}",
+        f"memory_limit = '{memory_mb}MiB'",
+        "temp_directory = ''",
+        "python_enable_replacements = false",
+    ):
+        connection.execute(f"SET {setting}")
+    _close_doors(connection, place)
+    return connection
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    """Answer one statement that only reads, in parts that are taken one by one. As `fetch`."""
+    try:
+        return Answer(connection.execute(only_statement(connection, sql)))
+    except duckdb.Error as error:
+        raise failures.of_query(error) from error
+
+
+def fetch(folder: Path, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+    """Answer one statement that only reads, `?` standing for the parameters.
+
+    For a process that writes no lake: SQL that reads the catalog's file past SQLite would undo the
+    process's locks on it. Raises DataError for SQL that is wrong, that is more than one statement,
+    that could change something or reaches outside the lake; ConfigError if there is no store.
+    """
+    with connect(folder) as connection:
+        _close_doors(connection, Folder(folder))
+        return answer(connection, sql, parameters)
+
+
+def fetch_rows(
+    folder: Path, sql: str, parameters: Sequence[object] = ()
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Answer as `fetch`, with column names and plain Python rows: pyarrow is not even loaded.
+
+    For commands that run for one small answer; half of the time of `fetch` is its import.
+    """
+    with connect(folder) as connection:
+        _close_doors(connection, Folder(folder))
+        try:
+            found = connection.execute(only_statement(connection, sql), list(parameters))
+            return [column[0] for column in found.description or []], found.fetchall()
+        except duckdb.Error as error:
+            raise failures.of_query(error) from error
+
+
+def answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> pa.Table:
+    """Answer one statement that only reads, on a connection that is open. As `fetch`."""
+    try:
+        statement = only_statement(connection, sql)
+        return connection.execute(statement, list(parameters)).to_arrow_table()
+    except duckdb.Error as error:
+        raise failures.of_query(error) from error
+
+
+def _open(place: Folder, connection: duckdb.DuckDBPyConnection | None) -> duckdb.DuckDBPyConnection:
+    connection = attach(place, writable=False, connection=connection)
     try:
         connection.execute(_IS_MADE)
     except duckdb.CatalogException as error:
@@ -55,62 +131,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def fetch(folder: Path, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-    """Answer one statement that only reads, `?` standing for the parameters.
-
-    For a process that writes no lake: SQL that reads the catalog's file past SQLite would undo the
-    process's locks on it. Raises DataError for SQL that is wrong, that is more than one statement,
-    that could change something or reaches outside the lake; ConfigError if there is no store.
-    """
-    with connect(folder) as connection:
-        _confine(connection, Folder(folder))
-        return answer(connection, sql, parameters)
-
-
-def fetch_rows(
-    folder: Path, sql: str, parameters: Sequence[object] = ()
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Answer as `fetch`, with column names and plain Python rows: pyarrow is not even loaded.
-
-    For commands that run for one small answer; half of the time of `fetch` is its import.
-    """
-    with connect(folder) as connection:
-        _confine(connection, Folder(folder))
-        try:
-            found = connection.execute(_only_statement(connection, sql), list(parameters))
-            return [column[0] for column in found.description or []], found.fetchall()
-        except duckdb.Error as error:
-            raise _of_query(error) from error
-
-
-def answer(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
-) -> pa.Table:
-    """Answer one statement that only reads, on a connection that is open. As `fetch`."""
-    try:
-        statement = _only_statement(connection, sql)
-        return connection.execute(statement, list(parameters)).to_arrow_table()
-    except duckdb.Error as error:
-        raise _of_query(error) from error
-
-
-def _only_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    statements = connection.extract_statements(sql)
-    if len(statements) != 1:
-        raise DataError(f"the SQL holds {len(statements)} statements: give one SELECT")
-    statement = statements[0]
-    inner = statement
-    if statement.type == duckdb.StatementType.EXPLAIN:
-        inner = connection.extract_statements(_EXPLAIN.sub("", statement.query, count=1))[0]
-    # DESCRIBE, SHOW and SUMMARIZE are SELECTs to DuckDB
-    if inner.type != duckdb.StatementType.SELECT:
-        raise DataError(f"the SQL is no query but {inner.type.name}: ask by one SELECT")
-    if harmful := _HARMFUL.search(statement.query):
-        raise DataError(f"the SQL calls {harmful[1]}, which can do more than read: leave it out")
-    return statement
-
-
-def _confine(connection: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+def _close_doors(connection: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     """Let statements of others reach the lake and no other file, for good."""
     literal = str(folder.data).replace("'", "''")
     for setting in (
@@ -119,16 +140,3 @@ def _confine(connection: duckdb.DuckDBPyConnection, folder: Folder) -> None:
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
-
-
-def _of_query(error: duckdb.Error) -> GainlineError:
-    words = failures.one_line(error)
-    if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
-        return DataError(f"the SQL is wrong: {words}")
-    if isinstance(error, duckdb.PermissionException) or _OUTSIDE.search(words):
-        return DataError(f"the SQL reaches outside the store, which is not allowed: {words}")
-    if failures.is_conflict(error):
-        return TransientError(f"the catalog is held ({words}): try again")
-    if isinstance(error, duckdb.IOException):
-        return GainlineError(f"the store cannot be read ({words}): see `gainline doctor`")
-    return DataError(f"the SQL failed: {words}")
