@@ -22,7 +22,9 @@ def test_an_answer_comes_in_parts_and_as_batches(lake: Lake, root: Path) -> None
 
 def test_what_fails_in_the_middle_of_an_answer_is_said_as_of_sql(lake: Lake, root: Path) -> None:
     lake.commit_raw(raw_commit(0, 1, position=1))
-    sql = f"SELECT CASE WHEN i < {10 * PART_ROWS} THEN i ELSE error('at last') END FROM range(200000) AS t(i)"
+    later = 10 * PART_ROWS
+    value = f"CASE WHEN i < {later} THEN i ELSE error('at last') END"
+    sql = f"SELECT {value} FROM range({2 * later}) AS t(i)"
     with connect(root) as connection, pytest.raises(DataError, match="at last"):
         list(ask(connection, sql).rows())
     with connect(root) as connection, pytest.raises(DataError, match="at last"):
