@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
 from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
+from gainline.private import PrivacySection
+from gainline.section import Secret, Section, Text
 from ingest.blocks import JOURNAL_BYTES_MIN
 from ingest.frames import MESSAGE_BYTES_MAX
 from ingest.topics import DEFAULT_TEMPLATE
@@ -34,15 +36,8 @@ PayloadBytes = Annotated[int, msgspec.Meta(ge=1, le=MESSAGE_BYTES_MAX // 2)]
 # Up to a thousand years: a rule may keep for ever what others let go.
 Days = Annotated[float, msgspec.Meta(gt=0, le=365_000)]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
-# Taken from the environment as it stands there, quotes and all.
-Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; a key that is not listed in it is an error."""
 
 
 class BrokerSection(Section, frozen=True):
@@ -79,7 +74,7 @@ class IngestSection(Section, frozen=True):
     tags_per_gateway_max: Count = 50_000
     templates: tuple[str, ...] = (DEFAULT_TEMPLATE,)
     zone: str = "UTC"
-    zones: dict[str, str] = {}
+    zones: dict[str, str] = msgspec.field(default_factory=dict)
     partitions: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=1)], ...] = ()
 
 
@@ -232,6 +227,7 @@ class Settings(Section, frozen=True):
     ingest: IngestSection = IngestSection()
     store: StoreSection = StoreSection()
     tags: tuple[TagSection, ...] = ()
+    privacy: PrivacySection = PrivacySection()
     clean: CleanSection = CleanSection()
     panel: PanelSection = PanelSection()
     prices: PricesSection = PricesSection()

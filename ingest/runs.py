@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contracts.message import Message
     from ingest.layouts import Layout, Read
     from ingest.readings import Limits
-    from ingest.topic_numbers import TopicNumbers
+    from ingest.topic_numbers import Stored, TopicNumbers
 
 # To read the messages of one layout at once costs what some ten cost one by one.
 MESSAGES_A_LAYOUT_MIN = 16
@@ -149,7 +149,7 @@ class Run(NamedTuple):
 def read_run(
     messages: Sequence[Message],
     topics: TopicNumbers,
-    can_be: Callable[[str, Layout], bool],
+    stored_as: Callable[[str, Layout], Stored | None],
     limits: Limits,
 ) -> Run | None:
     """Read messages whose topics have a layout each, and which are what `decode` reads as native.
@@ -160,7 +160,7 @@ def read_run(
     """
     if any([one.retained or one.origin is not None for one in messages]):  # noqa: C419  # faster
         return None
-    numbers = topics.of(messages, can_be)
+    numbers = topics.of(messages, stored_as)
     if numbers is None:
         return None
     parts = _parts_of(messages, topics.layout_numbers[numbers], topics, limits)

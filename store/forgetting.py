@@ -260,7 +260,7 @@ class _Forgetting:
         for table_id, column_id, column, bounds_known, low, high in found:
             if not bounds_known:
                 sql = f"SELECT min({column}), max({column}) FROM {table.path}"
-                low, high = self._connection.execute(sql).fetchone() or (None, None)  # noqa: PLW2901
+                low, high = self._connection.execute(sql).fetchone() or (None, None)  # noqa: PLW2901  # as they are
             self._connection.execute(
                 f"UPDATE {METADATA}.ducklake_table_column_stats SET min_value = ?, max_value = ?"
                 " WHERE table_id = ? AND column_id = ?",

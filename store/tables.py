@@ -126,7 +126,7 @@ HANDED_OVER = Table(
     ),
 )
 
-# Append only; the view `ledger` sums.
+# Append only; the views `ledger` and `left_out` sum.
 LEDGER_ENTRIES = Table(
     "house",
     "ledger_entries",
@@ -137,6 +137,8 @@ LEDGER_ENTRIES = Table(
             _needed("stored", pa.int64()),
             _needed("duplicate", pa.int64()),
             _needed("dead_letter", pa.int64()),
+            # readings that a rule of privacy has kept out; null: none
+            pa.field("left_out", pa.int64()),
         ]
     ),
 )

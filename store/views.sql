@@ -103,6 +103,15 @@ SELECT
 FROM house.ledger_entries
 GROUP BY gateway;
 
+-- Readings of one gateway's stored messages that a rule of [privacy] has kept out of the store.
+CREATE OR REPLACE VIEW main.left_out AS
+SELECT
+    gateway,
+    CAST(sum(left_out) AS BIGINT) AS readings
+FROM house.ledger_entries
+GROUP BY gateway
+HAVING sum(left_out) > 0;
+
 -- Counts of one gateway in one epoch that never came, each range as one row: they lie below the
 -- highest count that came.
 CREATE OR REPLACE VIEW main.gaps AS
@@ -154,6 +163,7 @@ COMMENT ON VIEW main.latest IS 'the newest reading of each tag';
 COMMENT ON VIEW main.minute IS 'count, mean, min, max, last, good_share of a tag in a minute';
 COMMENT ON VIEW main.hour IS 'count, mean, min, max, last, good_share of a tag in an hour';
 COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
+COMMENT ON VIEW main.left_out IS 'readings that a rule of privacy has kept out';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
