@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gainline.contained import Cell
+from gainline.store_place import store_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ def open_cell(cell: Cell, settings: Settings) -> None:
     """Let a process ask the store of the configuration, within its limits."""
     limits = settings.sql
     cell.open(
-        Path(settings.store.folder),
+        store_folder(settings),
         memory_limit_mb=limits.memory_limit_mb,
         time_limit_s=limits.time_limit_s,
     )

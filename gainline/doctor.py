@@ -22,6 +22,7 @@ from gainline.partitions import partitions
 from gainline.places import templates
 from gainline.private import check_rules, privacy_of
 from gainline.schedule import due_slots
+from gainline.store_place import check_location
 from gainline.zones import zone_finder
 from store.scrub_rounds import ROUND, standing
 
@@ -84,6 +85,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
     check_rules(settings.privacy)
     zone_finder(settings.ingest, templates(settings))
     partitions(settings)
+    check_location(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:
@@ -130,7 +132,7 @@ def _disk(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     folder = wiring.store_folder(settings)
-    if not folder.exists():
+    if not folder.exists():  # with its rest elsewhere it does by now
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
     return f"{state.raw_readings} readings, {state.judged_readings} of them judged"

@@ -106,7 +106,7 @@ def _write_batches(
     import pyarrow.parquet as pq  # noqa: PLC0415  # the same
 
     count = 0
-    target = pa.PythonFile(sink, mode="w")
+    target = pa.PythonFile(sink, mode="w")  # type: ignore[arg-type]  # it asks for no more than write
     made = pa.ipc.new_stream if form is Format.ARROW else pq.ParquetWriter
     with made(target, schema) as writer:
         for batch in batches:

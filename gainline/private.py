@@ -1,50 +1,21 @@
-"""The section `privacy`: what is stored under a pseudonym or not at all, and the key of it."""
+"""Turns the section `privacy` into what applies its rules, with the key of the pseudonyms."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from contracts.errors import ConfigError
-from gainline.section import Secret, Section, Text
 
 if TYPE_CHECKING:
+    from gainline.sections import PrivacySection, PrivateSection
     from ingest.privacy import Privacy, PrivateTags
 
 # As many as an HMAC-SHA256 gives: RFC 2104 strongly discourages shorter keys.
 KEY_BYTES_MIN = 32
 VARIABLE = "GAINLINE__PRIVACY__KEY"
 _MAKE_ONE = "`openssl rand -hex 32` makes one"
-
-# Levels of a tag, from either end.
-Level = Annotated[int, msgspec.Meta(ge=-256, le=256)]
-
-
-class PrivateSection(Section, frozen=True):
-    """What is done to the readings of the tags that match a pattern."""
-
-    pattern: Text
-    drop: tuple[Literal["tag", "text"], ...] = ()
-    pseudonymise: tuple[Literal["tag", "value", "text"], ...] = ()
-    levels: tuple[Level, ...] = ()
-
-
-class PrivacySection(Section, frozen=True):
-    """What is not stored as it came."""
-
-    key: Secret | None = None
-    key_file: Text | None = None
-    gateways: tuple[Text, ...] = ()
-    rules: tuple[PrivateSection, ...] = ()
-
-    def __repr__(self) -> str:
-        """Show everything but the key."""
-        shown = {field: getattr(self, field) for field in self.__struct_fields__}
-        shown |= {"key": None if self.key is None else "…"}
-        return f"PrivacySection({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
 
 def check_rules(section: PrivacySection) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 
 import typer
 
@@ -13,6 +12,7 @@ from contracts.errors import DataError
 from contracts.tags import Tag
 from gainline.config import Settings
 from gainline.places import tag_maker
+from gainline.store_place import store_folder
 from store.folder import Folder
 from store.lake import Lake
 from store.query import fetch_rows
@@ -35,7 +35,7 @@ def rename_tags(settings: Settings, old: str, new: str | None) -> None:
 
     Raises DataError for a tag that is not known, and for names that lead back to themselves.
     """
-    folder = Path(settings.store.folder)
+    folder = store_folder(settings)
     Folder(folder).require_store()
     with Lake.open(folder, writer="tags") as lake:
         known, given = lake.known_tags(), lake.tag_names().given

@@ -16,7 +16,8 @@ from gainline.connection import cautions
 from gainline.doctor import check_settings
 from gainline.ending import EXIT_WRONG_CONFIGURATION
 from gainline.flow import Bench
-from gainline.private import PrivacySection, PrivateSection, privacy_of
+from gainline.private import privacy_of
+from gainline.sections import PrivacySection, PrivateSection
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources
