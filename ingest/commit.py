@@ -9,7 +9,8 @@ from contracts.batches import DeadLetter, HandedOver, LedgerEntry, RawBatch, Raw
 from contracts.errors import ContractError
 from ingest.decode import complaint_of_topic, decode, decode_sparkplug
 from ingest.identity import level_of
-from ingest.privacy import Private, kept_of
+from ingest.privacy import Private
+from ingest.private_runs import Left, left_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
 from ingest.runs import read_run
@@ -119,17 +120,19 @@ class _Draft:
         """Store messages that can be read at once, if all are new; else do nothing."""
         limits = self._rules.limits
         run = read_run(messages, self._catalogue.topic_numbers, self._stored_as, limits)
-        if run is not None and self._privacy is not None:
-            run = self._privacy.of_run(run)
         if run is None or self.rows.byte_count_with(run) >= TABLE_BYTES_MAX:
             return False
-        if not self.memory.admit_run(run):
+        left = Left(run, run, {})
+        if self._privacy is not None:
+            run = self._privacy.of_run(run)
+            left = left_of(run)
+        if left.known is not None and not self.memory.admit_run(left.known):
             return False
-        kept, left_out = kept_of(run)
-        self.rows.add_run(kept)
+        if left.stored is not None:
+            self.rows.add_run(left.stored)
         for gateway, count in run.by_gateway():
             self._ledger.of(gateway).stored += count
-        for gateway, count in left_out.items():
+        for gateway, count in left.left_out.items():
             self._ledger.of(gateway).left_out += count
         return True
 
@@ -201,7 +204,9 @@ class _Draft:
             refusal = Refusal("too_many_tags", complaint, gateway, decoded.epoch, decoded.seq)
             return self._refuse(private, refusal)
         level = level_of(decoded)
-        if not self.memory.admit(level, message, private.known_by(level, decoded)):
+        known_by = private.known_by(level, decoded)
+        is_new = private.is_nothing and not message.retained
+        if not is_new and not self.memory.admit(level, message, known_by):
             self._ledger.of(gateway).duplicate += 1
             return "duplicate"
         if outcome.node_name:

@@ -9,11 +9,11 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from contracts.message import Message
+from ingest.private_runs import written_of
 from ingest.readings import Decoded, Refusal
 from ingest.sparkplug.host import PREFIX, Outcome, node_of, stem_of, topic_with
 from ingest.topic_numbers import Stored
@@ -80,6 +80,7 @@ class Private(NamedTuple):
     outcome: Outcome
     left_out: int = 0  # readings
     is_touched: bool = False  # its payload must not be kept
+    is_nothing: bool = False  # nothing is left, and it has no count: none is a repeat
     counted: Decoded | None = None  # what it is known by with a count: all its times
 
     def known_by(self, level: str, decoded: Decoded) -> Decoded:
@@ -149,16 +150,13 @@ class Privacy:
         if len(stems) > 1 or any(one.hides_value for one in treated):
             return None
         kept = [None if one.is_dropped else one.tag for one in treated]
+        if len(kept) > 1 and [tag for tag in kept if tag is not None] == list(stems):
+            return None  # it is one number of its topic then
         return Stored(next(iter(stems), topic), kept, is_private=kept != tags)
 
-    def of_run(self, run: Run) -> Run | None:
-        """Give a run with the gateways as they are stored; None if it is to be read one by one.
-
-        A message without a count is known again by its payload, which is not kept of a private one.
-        """
-        if run.topics.are_private[run.numbers[run.uncounted]].any():
-            return None
-        if run.counted is None:
+    def of_run(self, run: Run) -> Run:
+        """Give a run with the gateways as they are stored."""
+        if run.counted is None or not self._gateways:
             return run
         gateways = run.counted.gateways
         gateways = gateways._replace(names=[*map(self.gateway, gateways.names)])
@@ -271,25 +269,6 @@ class Privacy:
         return value, text
 
 
-def kept_of(run: Run) -> tuple[Run, dict[str, int]]:
-    """Take the rows out that are left out by rules; tell how many those of each gateway are."""
-    is_kept = run.topics.are_kept[run.tags]
-    if is_kept.all():
-        return run, {}
-    counts = np.add.reduceat(is_kept.astype(np.int64), run.first_rows())
-    gone = run.row_counts - counts
-    numbers = run.counted.gateways.numbers if run.counted else np.full(len(gone), -1)
-    names = ["", *(run.counted.gateways.names if run.counted else ())]
-    totals = np.bincount(numbers + 1, weights=gone, minlength=len(names)).tolist()
-    rows = run._replace(
-        row_counts=counts,
-        times=run.times[is_kept],
-        values=run.values[is_kept],
-        tags=run.tags[is_kept],
-    )
-    return rows, {name: int(count) for name, count in zip(names, totals, strict=True) if count}
-
-
 def _whole(
     message: Message,
     outcome: Outcome,
@@ -307,11 +286,18 @@ def _whole(
         nothing = replace(decoded, readings=(), columns=None, level=level)
         message = message._replace(topic=LEFT_OUT, payload=b"")
         outcome = outcome._replace(decoded=nothing)
-        return Private(message, outcome, left_out, is_touched=True, counted=decoded)
+        return Private(
+            message,
+            outcome,
+            left_out,
+            is_touched=True,
+            is_nothing=not is_counted,
+            counted=decoded,
+        )
     first = apart[0][1]
     readings = [reading for _, part in apart for reading in part.readings]
     whole = first if len(apart) == 1 else replace(first, readings=readings)
-    message = message._replace(topic=topics[0], payload=_written([part for _, part in apart]))
+    message = message._replace(topic=topics[0], payload=written_of([part for _, part in apart]))
     several = tuple(zip(topics, (part for _, part in apart), strict=True))
     outcome = outcome._replace(decoded=whole, apart=several if len(apart) > 1 else ())
     return Private(message, outcome, left_out, is_touched=True, counted=decoded)
@@ -326,16 +312,6 @@ def _part(
         gateway = node_of(stem)
     its = decoded.columns._replace(columns=columns) if decoded.columns and columns else None
     return replace(decoded, topic=stem, gateway=gateway, readings=readings, columns=its)
-
-
-def _written(parts: Sequence[Decoded]) -> bytes:
-    """Write down what is left of a message, to know it again."""
-    written: list[object] = [(part.topic, part.readings) for part in parts]
-    for columns in (part.columns for part in parts):
-        if columns is not None:
-            written.append(columns.times.tobytes())
-            written += [(one.name, one.values.tobytes(), one.texts) for one in columns.columns]
-    return msgspec.msgpack.encode(written)
 
 
 def _count(decoded: Decoded, tag_count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,32 @@ class Run(NamedTuple):
     values: npt.NDArray[np.float64]
     tags: npt.NDArray[np.int64]  # numbers of topics.tags
     counted: Counted | None
+    known_as: Callable[[int], Message] | None = None  # else as it came
+
+    def known(self, index: int) -> Message:
+        """Give a message as it is to be known again."""
+        return self.known_as(index) if self.known_as else self.messages[index]
+
+    def of(self, is_chosen: npt.NDArray[np.bool_]) -> Run:
+        """Give some of the messages."""
+        rows = np.repeat(is_chosen, self.row_counts)
+        counted = self.counted
+        if counted is not None:
+            gateways, epochs, seqs = counted
+            counted = Counted(
+                Labels(gateways.numbers[is_chosen], gateways.names),
+                Labels(epochs.numbers[is_chosen], epochs.names),
+                seqs[is_chosen],
+            )
+        return self._replace(
+            messages=list(compress(self.messages, is_chosen.tolist())),
+            numbers=self.numbers[is_chosen],
+            row_counts=self.row_counts[is_chosen],
+            times=self.times[rows],
+            values=self.values[rows],
+            tags=self.tags[rows],
+            counted=counted,
+        )
 
     @property
     def uncounted(self) -> npt.NDArray[np.int64]:

@@ -84,6 +84,11 @@ class TopicNumbers:
             del self._numbers[message.topic]
             self._odd.add(message.topic)
 
+    def stored(self, number: int) -> tuple[str, list[str]]:
+        """Give the topic of a number, and its tags, as they are stored; "": left out."""
+        first = self._first_tags[number]
+        return self._topics[number], self._tags[first : first + len(self._layouts_of[number].paths)]
+
     def _of(self, topics: list[str]) -> npt.NDArray[np.int64]:
         return np.fromiter(map(self._numbers.__getitem__, topics), np.int64, len(topics))
 
