@@ -121,7 +121,8 @@ class Plant:
             Lake.open(self._root, writer="rejudge") as again,
             closing(again.rejudging(any_span(self._chance))) as rejudging,
         ):
-            rejudging.choose(tags)
+            there = {each.tag for each in rejudging.judged_tags}  # some may be forgotten
+            rejudging.choose([tag for tag in tags if tag in there])
             rejudging.add(CleanBatch(judged(rows, **any_verdicts(self._chance, rows))))
             rejudging.replace(None, 2)
 
