@@ -23,6 +23,7 @@ from gainline.ingestion import ingest
 from gainline.loops import Stop, drain, guarded, kept_up, patiently, started
 from gainline.telemetry import show_alive, tell_ready
 from store.maintain import maintain as keep_in_order
+from store.maintain import merge_small
 from store.retaining import Retention
 from store.rolling import roll_up
 from store.scrub_rounds import scrub_slice
@@ -119,6 +120,8 @@ def maintain(settings: Settings, stop: Stop) -> None:
     retained_on: date | None = None
     due_at_s = 0.0
     while not stop.is_set():
+        # merged first, so that what is new lies in few segments and what is merged is rolled up
+        patiently(lambda: merge_small(folder), stop)
         patiently(lambda: _roll_up(folder, stop), stop)
         stop.wait(ROLL_UP_EVERY_S)
         if time.monotonic() < due_at_s:

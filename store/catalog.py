@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LAKE = "lake"
 # What DuckLake calls the attachment of its own tables.
 METADATA = f"__ducklake_metadata_{LAKE}"
+# What a second attachment of it is called, which is there to keep it open.
+_KEPT = "kept_catalog"
 # Rows up to which an INSERT stays inside the catalog, where the database syncs it. Above it
 # DuckLake would write a file that nobody syncs: the store never inserts so many.
 INLINED_ROWS_MAX = 1_000
@@ -74,6 +76,25 @@ def attach(
     return connection
 
 
+def kept_open(connection: duckdb.DuckDBPyConnection, folder: Folder) -> duckdb.DuckDBPyConnection:
+    """Keep the catalog open in SQLite until the answer is closed. Raises duckdb.Error.
+
+    DuckDB opens and closes it with each transaction, and whoever closes a catalog that nobody else
+    has open folds its log into it and removes the log, with two more syncs, and keeps everybody
+    out meanwhile: who comes then waits a whole second, as the SQLite in DuckDB sleeps no less.
+    What is kept holds no lock on any snapshot: the log is folded and begun anew as ever.
+    """
+    keeper = connection.cursor()
+    if folder.server is not None:  # it is kept open there
+        return keeper
+    keeper.execute(f"ATTACH {_quoted(folder.catalog)} AS {_KEPT} (TYPE sqlite)")
+    keeper.execute("BEGIN")
+    # to explain a query SQLite reads what tables there are, and then lets go of the snapshot
+    sql = "EXPLAIN SELECT * FROM ducklake_metadata"
+    keeper.execute("SELECT * FROM sqlite_query(?, ?)", [_KEPT, sql]).fetchall()
+    return keeper
+
+
 def unattached(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Make an in-memory DuckDB that can be attached to a lake; None: a thread for each core."""
     connection = duckdb.connect(
@@ -89,6 +110,8 @@ def unattached(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     for name in _EXTENSIONS:
         _load(connection, name)
+    # a segment is never changed: its footer need not be read twice
+    connection.execute("SET parquet_metadata_cache = true")
     return connection
 
 

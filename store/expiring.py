@@ -56,6 +56,18 @@ class Expiry:
             delete = f'DELETE FROM {METADATA}."{name}" WHERE end_snapshot <= {int(row[0])}'
             self._committer.transact(partial(self._connection.execute, delete))
 
+    def purge_bounds(self) -> None:
+        """Remove the least and greatest values of segments that are no longer listed.
+
+        Every query with a condition reads those of all segments, however old: in a day of rollups
+        thousands. What is asked of an older snapshot then looks into all segments that it had.
+        """
+        unlisted = f"SELECT data_file_id FROM {METADATA}.ducklake_data_file WHERE end_snapshot > 0"
+        delete = (
+            f"DELETE FROM {METADATA}.ducklake_file_column_stats WHERE data_file_id IN ({unlisted})"
+        )
+        self._committer.transact(lambda: self._connection.execute(delete))
+
     def remove_files(self, older_than: datetime) -> int:
         """Remove the files of snapshots that expired before, on disk, then from DuckLake's list.
 

@@ -17,7 +17,7 @@ from contracts.batches import RAW_SCHEMA, Progress, RawBatch
 from contracts.errors import ContractError, TransientError
 from store import failures, tables
 from store.brought import brought_by
-from store.catalog import attach
+from store.catalog import attach, kept_open
 from store.commit import Addition, Committer
 from store.creation import create, is_complete, renew_views
 from store.durable import sync_folder
@@ -84,6 +84,7 @@ class Lake:
         self._connection = attach(folder, writable=True)
         if writer == "ingest":  # it asks the catalog alone: there one thread takes 0.7 of the time
             self._connection.execute("SET threads = 1")
+        self._kept = kept_open(self._connection, folder)
         self._committer = Committer(self._connection, folder)
         self._keepers = {
             name: ProgressKeeper(self._connection, folder, table)
@@ -117,6 +118,7 @@ class Lake:
 
     def close(self) -> None:
         """Give up the store; what was committed stays."""
+        self._kept.close()
         self._connection.close()
         self._lock.close()
 

@@ -103,6 +103,29 @@ def maintain(
         lock.close()
 
 
+def merge_small(folder: Path) -> int:
+    """Merge small segments between two rounds of maintenance; give the number that were merged.
+
+    A commit a second makes thousands in an hour, of which every query opens those of its time.
+    Also 0 while another process maintains the store. Raises as `maintain`.
+    """
+    place = Folder(folder)
+    place.require_store()
+    try:
+        lock = claim(place, "maintain")
+    except ConfigError:
+        return 0
+    try:
+        with attach(place, writable=True) as connection:
+            return _Round(connection, place, lambda _rows: None).merge()
+    except duckdb.Error as error:
+        raise failures.of_catalog(error, place.root) from error
+    except OSError as error:
+        raise failures.of_disk(error) from error
+    finally:
+        os.close(lock)
+
+
 class _Round:
     def __init__(
         self,
@@ -117,13 +140,7 @@ class _Round:
         dropped = self._retain(retention, now) if retention else 0
         compaction = Compaction(self._connection, self._folder, self._committer, self._tell)
         compacted = sum(step.gone for step in compaction.steps(until=now.date()))
-        merged = 0
-        for table in _MERGEABLE:
-            while count := self._merge_unless_replaced(table):
-                merged += count
-                self._tell(0)
-            # also after a round that a crash cut short between the merge and its notes
-            self._note_merged(table)
+        merged = self.merge()
         for folded, sums_sql in _FOLDED:
             self._fold(folded, sums_sql)
         for table in _FLUSHED:
@@ -131,6 +148,7 @@ class _Round:
         expiry = Expiry(self._connection, self._folder, self._committer)
         expired = expiry.expire(now - KEEP_SNAPSHOTS)
         expiry.purge_versions()
+        expiry.purge_bounds()
         removed = 0
         with removal(self._folder) as is_allowed:
             if is_allowed:  # else a backup copies them: the next round removes them
@@ -138,6 +156,17 @@ class _Round:
                 removed += self._remove_orphans(now - KEEP_ORPHANS)
                 removed += self._remove_parts(now - KEEP_ORPHANS)
         return Maintenance(merged, expired, removed, compacted, dropped)
+
+    def merge(self) -> int:
+        """Merge small segments of every table, step by step; give their number."""
+        merged = 0
+        for table in _MERGEABLE:
+            while count := self._merge_unless_replaced(table):
+                merged += count
+                self._tell(0)
+            # also after a round that a crash cut short between the merge and its notes
+            self._note_merged(table)
+        return merged
 
     def _retain(self, retention: Retention, now: datetime) -> int:
         dropped = 0

@@ -14,6 +14,8 @@ from store import tables
 FRESH_SQL = "judge_commit > (SELECT judge_commit FROM house.rollup_progress)"
 # The same for those of a store of format 1, as long as some are left.
 FRESH_OLD_SQL = "judge_commit IS NULL AND arrival >= (SELECT arrival FROM house.rollup_progress)"
+# What is not stamped in the future.
+_NOW = f"reasons & {int(Reason.FUTURE)} = 0"
 _LATEST_COLUMNS = ", ".join(tables.LATEST_PARTS.columns.names)
 _INTERVALS = {tables.MINUTE_PARTS: "1 minute", tables.HOUR_PARTS: "1 hour"}
 
@@ -67,7 +69,7 @@ def newest_sql(source: str) -> str:
 
     `source` is as in `parts_sql`, with a condition at its end.
     """
-    return _newest(f"{source} AND reasons & {int(Reason.FUTURE)} = 0")
+    return _newest(f"{source} AND {_NOW}")
 
 
 def view_words(*, is_catching_up: bool) -> dict[str, str]:
@@ -85,7 +87,7 @@ def view_words(*, is_catching_up: bool) -> dict[str, str]:
     }
     words["latest_parts"] = " UNION ALL ".join(
         [f"SELECT {_LATEST_COLUMNS} FROM clean.latest_parts"]
-        + [newest_sql(f"clean.readings WHERE {condition}") for condition in fresh]
+        + [f"SELECT {_LATEST_COLUMNS} FROM clean.readings WHERE {c} AND {_NOW}" for c in fresh]
     )
     return words
 

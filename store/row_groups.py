@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
     from store.files import File
 
+# Encodings of Parquet from which pyarrow makes a dictionary.
+_CODABLE = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
+
 
 def open_segment(file: File, schema: pa.Schema) -> pq.ParquetFile:
     """Open a segment of a table with these columns. Raises TransientError and GainlineError."""
     try:
-        return pq.ParquetFile(file.open(), read_dictionary=strings_of(schema))
+        source = file.open()
+        metadata = pq.read_metadata(source)
+        names = sorted(set(strings_of(schema)) - _one_by_one(metadata))
+        return pq.ParquetFile(source, metadata=metadata, read_dictionary=names)
     except OSError as error:
         raise failures.of_disk(error) from error
 
@@ -65,6 +71,16 @@ def words_of_column(rows: pa.Table, name: str) -> tuple[list[str], npt.NDArray[n
     """Give the different words of a CODED column without nulls, and for each row which it has."""
     column: Any = rows[name].unify_dictionaries().combine_chunks()
     return column.dictionary.to_pylist(), column.indices.to_numpy()
+
+
+def _one_by_one(metadata: pq.FileMetaData) -> set[str]:
+    """Name the columns that pyarrow cannot read as numbers of a dictionary.
+
+    DuckLake's merge writes strings so where most of a row group are different.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    return {each.path_in_schema for each in chunks if not _CODABLE.issuperset(each.encodings)}
 
 
 def _as(column: Any, wanted: pa.DataType) -> Any:  # noqa: ANN401  # the stubs know no dictionaries

@@ -95,20 +95,15 @@ LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 -- The newest reading of each tag. One that is stamped in the future would stay the newest for
 -- ever: it is passed over.
 CREATE OR REPLACE VIEW main.latest AS
-WITH candidates AS ({latest_parts}),
-
-newest AS (
-    SELECT tag, max_by(arrival, (source_time, arrival)) AS arrival
-    FROM candidates
-    GROUP BY tag
-)
 SELECT
     r.tag, t.site, t.area, t.line, t.machine, t.metric, {unit} AS unit,
     r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
     {reasons} AS reasons,
     r.source_quality, r.gateway, r.epoch, r.seq, r.topic
-FROM candidates AS r
-JOIN newest AS n ON r.arrival = n.arrival AND r.tag = n.tag
+FROM (
+    SELECT * FROM ({latest_parts})
+    QUALIFY row_number() OVER (PARTITION BY tag ORDER BY (source_time, arrival) DESC) = 1
+) AS r
 LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 
 -- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD

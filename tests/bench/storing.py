@@ -384,6 +384,7 @@ def _stall(folder: Path, table: pa.Table, commits: int, *, stays: bool) -> dict[
         "p99_ms": round(sorted(spent)[len(spent) * 99 // 100] * 1e3, 1),
         "longest_ms": round(max(spent) * 1e3, 1),
         "longest_query_ms": round(max(asked) * 1e3, 1),
+        "whole_seconds": sum(each >= 1.0 for each in [*spent, *asked]),  # as SQLite sleeps
         "log_mb": round(max(logs) / 1e6, 1),
         "catalog_mb": round((folder / "catalog.sqlite").stat().st_size / 1e6, 1),
     }

@@ -17,9 +17,9 @@ from contracts.errors import TransientError
 from store import compacting, sorting
 from store.compacting import Compacted, compact, row_count
 from store.lake import Lake
-from store.maintain import KEEP_SNAPSHOTS, maintain
+from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from store.query import connect, fetch
-from tests.store.samples import START_US, judged, raw_rows
+from tests.store.samples import START_US, judged, raw_commit, raw_rows
 
 DAY_US = 86_400_000_000
 HOUR_US = DAY_US // 24
@@ -216,3 +216,23 @@ def _in_order(table: pa.Table) -> pa.Table:
     keys = ["tag", "source_time", "arrival"]
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
     return table.take(order)
+
+
+def test_strings_that_a_merge_has_written_one_by_one_are_compacted(lake: Lake, root: Path) -> None:
+    for number in range(MERGE_FROM):
+        tags = [f"s/a/l/m/tag{number}x{row}" for row in range(10)]
+        rows = raw_rows(number * 10, 10, tag=tags, topic=tags)
+        ledger = (LedgerEntry("gw1", 10, 10, 0, 0),)
+        until = number * 10 + 10
+        lake.commit_raw(RawCommit(RawBatch(rows), (), ledger, number + 1, until, b"seen"))
+    assert merge_small(root) == MERGE_FROM
+    (merged,) = fetch(root, "FROM house.segments")["path"].to_pylist()
+    group = pq.read_metadata(root / "data" / merged).row_group(0)
+    encodings = {group.column(n).encodings for n in range(group.num_columns)}
+    assert any("DELTA_LENGTH_BYTE_ARRAY" in each for each in encodings), "the test tests nothing"
+    for number in range(MERGE_FROM, MERGE_FROM + 2):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number + 1))
+    before = fetch(root, "FROM raw.readings ORDER BY arrival")
+    compact(root)
+    assert len(fetch(root, "FROM house.segments")) == 1
+    assert fetch(root, "FROM raw.readings ORDER BY arrival").equals(before)

@@ -8,8 +8,10 @@ import pytest
 from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, GainlineError
 from store import maintain as maintain_module
+from store.catalog import attach
+from store.folder import Folder, claim
 from store.lake import Lake
-from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain
+from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from store.query import connect, fetch
 from tests.store.samples import START_US, raw_commit, raw_rows
 
@@ -45,6 +47,35 @@ def test_small_segments_become_one_and_readings_stay(lake: Lake, root: Path) -> 
     arrivals = lake.raw_after(0, limit=1000).table["arrival"].to_pylist()
     assert arrivals == list(range(total + 10))
     assert fetch(root, "SELECT received FROM ledger")["received"][0].as_py() == total + 10
+
+
+def test_small_segments_are_merged_between_two_rounds(lake: Lake, root: Path) -> None:
+    for number in range(MERGE_FROM):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+    lock = claim(Folder(root), "maintain")
+    try:
+        assert merge_small(root) == 0  # a round does it
+    finally:
+        os.close(lock)
+    assert merge_small(root) == MERGE_FROM
+    assert merge_small(root) == 0
+    assert len(fetch(root, "FROM house.segments")) == 1
+    arrivals = lake.raw_after(0, limit=1000).table["arrival"].to_pylist()
+    assert arrivals == list(range(MERGE_FROM * 10))
+
+
+def test_bounds_of_segments_that_are_listed_no_more_slow_no_query(lake: Lake, root: Path) -> None:
+    for number in range(3):
+        lake.commit_raw(raw_commit(number * 10, 10, position=number * 10 + 10))
+    before = lake._connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")
+    (snapshot,) = before.fetchone() or (0,)
+    assert maintain(root, now=NOW).compacted_count == 3
+    bounded = "SELECT count(DISTINCT data_file_id) FROM {}.ducklake_file_column_stats"
+    found = lake._connection.execute(bounded.format("__ducklake_metadata_lake")).fetchone()
+    assert found == (1,)
+    with attach(Folder(root), writable=False, snapshot=snapshot) as older:
+        where = "SELECT count(*) FROM raw.readings WHERE arrival >= 15 AND tag LIKE 's/%'"
+        assert older.execute(where).fetchone() == (15,)
 
 
 def test_hashes_that_a_crash_left_out_are_noted_at_the_next_round(lake: Lake, root: Path) -> None:
