@@ -123,7 +123,7 @@ def merge_small(folder: Path) -> int:
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:
-        os.close(lock)
+        lock.close()
 
 
 class _Round:
