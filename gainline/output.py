@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
@@ -106,7 +106,7 @@ def _write_batches(
     import pyarrow.parquet as pq  # noqa: PLC0415  # the same
 
     count = 0
-    target = pa.PythonFile(sink, mode="w")
+    target = pa.PythonFile(cast("io.IOBase", sink), mode="w")
     made = pa.ipc.new_stream if form is Format.ARROW else pq.ParquetWriter
     with made(target, schema) as writer:
         for batch in batches:

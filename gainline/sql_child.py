@@ -18,7 +18,7 @@ from gainline.sql_frames import END, PROBLEM, READY, FrameSink, Opening, Problem
 from store.query import ask, connect_confined
 
 if TYPE_CHECKING:
-    import duckdb
+    from store.query import Connection
 
 # A defect of ours; the lines before it say which.
 EXIT_BROKEN = 1
@@ -60,7 +60,7 @@ def _heard(lines: BinaryIO) -> queue.SimpleQueue[Question]:
     return questions
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, question: Question, sink: FrameSink) -> None:
+def _answer(connection: Connection, question: Question, sink: FrameSink) -> None:
     try:
         found = ask(connection, question.sql)
         shown = write_answer(found, Format(question.form), sink, question.rows_max)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import duckdb
 
 # What a change touches: of each tag the readings from one time to another, both included.
-TOUCHED = pa.schema({"tag": pa.string(), "first": TIME, "last": TIME})
+_TOUCHED: dict[str, pa.DataType] = {"tag": pa.string(), "first": TIME, "last": TIME}
+TOUCHED = pa.schema(_TOUCHED)
 # Readings whose parts are made at once: as in a step of store.rolling, they are in memory.
 READINGS_AT_ONCE = 2_000_000
 

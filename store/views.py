@@ -15,7 +15,7 @@ def views_sql(*, is_catching_up: bool = False) -> str:
     """
     text = resources.files("store").joinpath("views.sql").read_text(encoding="utf-8")
     words = rollups.view_words(is_catching_up=is_catching_up)
-    for name, sql in [*words.items(), ("reasons", _reason_words("r.reasons"))]:
+    for name, sql in [*words.items(), ("reasons", reason_words("r.reasons"))]:
         text = text.replace(f"{{{name}}}", sql)
     return text
 
@@ -26,8 +26,11 @@ def views_version(*, is_catching_up: bool = False) -> str:
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
 
 
-def _reason_words(column: str) -> str:
-    """Turn a sum of bits into its words: by list_where, as a lambda cannot be stored in a view."""
+def reason_words(column: str) -> str:
+    """Turn a column's sum of bits into its words, in SQL.
+
+    By list_where, as a lambda cannot be stored in a view.
+    """
     words = ", ".join(f"'{str(reason.name).lower()}'" for reason in Reason)
     bits = ", ".join(f"{column} & {int(reason)} <> 0" for reason in Reason)
     return (

@@ -73,7 +73,9 @@ SELECT
     min(min) AS min,
     max(max) AS max,
     max_by(last, (last_time, last_arrival)) AS last,
-    sum(good_count) / sum(count) AS good_share
+    sum(good_count) / sum(count) AS good_share,
+    CAST(sum(value_count) AS BIGINT) AS value_count,  -- values that are not BAD: of these the rest
+    max(last_time) AS last_time                       -- when the last of them was measured
 FROM ({minute_parts})
 GROUP BY tag, bucket;
 
@@ -87,7 +89,9 @@ SELECT
     min(min) AS min,
     max(max) AS max,
     max_by(last, (last_time, last_arrival)) AS last,
-    sum(good_count) / sum(count) AS good_share
+    sum(good_count) / sum(count) AS good_share,
+    CAST(sum(value_count) AS BIGINT) AS value_count,  -- values that are not BAD: of these the rest
+    max(last_time) AS last_time                       -- when the last of them was measured
 FROM ({hour_parts})
 GROUP BY tag, bucket;
 

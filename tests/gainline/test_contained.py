@@ -204,6 +204,19 @@ def test_what_takes_too_much_is_ended_and_the_next_statement_is_answered(
         assert asked(cell, "SELECT count(*) AS n FROM readings") == [{"n": 300}]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "around('s/a/l/m/tag1', '2026-01-05 00:01', '1 minute')",
+        "ALIGN(['s/a/l/m/tag1', 's/a/l/m/tag2'], INTERVAL 1 MINUTE)",
+        "asof('s/a/l/m/tag1', 's/a/l/m/tag2')",
+        "downsample('s/a/l/m/tag1', points := 8)",
+    ],
+)
+def test_the_functions_for_engineers_are_answered_each_time(cell: Cell, call: str) -> None:
+    assert [bool(asked(cell, f"FROM {call}")) for _ in range(2)] == [True, True]
+
+
 INTRUDER = """
 import json, os, socket, sys
 from pathlib import Path
