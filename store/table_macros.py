@@ -10,7 +10,7 @@ import duckdb
 
 from contracts.quality import Quality, Reason
 from store.catalog import LAKE
-from store.views import reason_words
+from store.reasons import reason_words
 
 # In a macro's SQL a name alone is a parameter: columns are named with their table.
 

@@ -3,8 +3,8 @@
 import hashlib
 from importlib import resources
 
-from contracts.quality import Reason
 from store import rollups
+from store.reasons import reason_words
 from store.tables import TABLES
 
 
@@ -24,16 +24,3 @@ def views_version(*, is_catching_up: bool = False) -> str:
     """Fingerprint tables and views, to know whether a lake has those of this program."""
     made = [*(table.ddl for table in TABLES), views_sql(is_catching_up=is_catching_up)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
-
-
-def reason_words(column: str) -> str:
-    """Turn a column's sum of bits into its words, in SQL.
-
-    By list_where, as a lambda cannot be stored in a view.
-    """
-    words = ", ".join(f"'{str(reason.name).lower()}'" for reason in Reason)
-    bits = ", ".join(f"{column} & {int(reason)} <> 0" for reason in Reason)
-    return (
-        f"CASE WHEN {column} = 0 THEN CAST([] AS VARCHAR[])"
-        f" ELSE list_where([{words}], [{bits}]) END"
-    )

@@ -1,4 +1,4 @@
-"""store.table_macros: what around, align, asof and downsample give is what the readings say, and costs few files."""
+"""store.table_macros: what they give is what the readings say, and costs few files."""
 
 from __future__ import annotations
 
