@@ -82,8 +82,12 @@ class _Shell:
         """Do what was typed; False: that is the end."""
         if text.lstrip().startswith("."):
             return self._command(text.split())
-        statements, _ = split(text)
-        return all(self._answer(sql) for sql in statements) or True
+        statements, rest = split(text)
+        # the rest is there where Meta-Enter has sent it
+        for sql in [*statements, *([rest] if rest else [])]:
+            if not self._answer(sql):
+                break
+        return True
 
     def _command(self, words: list[str]) -> bool:
         match words:

@@ -192,5 +192,5 @@ def test_a_defect_is_one_line_that_says_how_to_see_more(
     assert "a defect of gainline" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     monkeypatch.setenv("GAINLINE_TRACEBACK", "1")
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         gainline("ledger", "--store", store)

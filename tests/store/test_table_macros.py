@@ -11,13 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import gainline
 from contracts.batches import RawBatch, RawCommit
 from contracts.errors import DataError
 from contracts.quality import Quality, Reason
 from store.lake import Lake
 from store.query import fetch
 from store.rolling import roll_up
-from tests.store.samples import START_US, clean_commit, raw_rows
+from tests.store.samples import START_US, as_format_1, clean_commit, raw_rows
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 A, B = "s/a/l/m/tag0", "s/a/l/m/tag1"
@@ -262,11 +263,22 @@ SPAN = "from_time := '2026-01-05 04:00', to_time := '2026-01-05 05:00'"
         (f"SELECT * FROM minute WHERE tag = '{A}' AND minute < '2026-01-05 00:10'", 1),
         (f"SELECT * FROM hour WHERE tag = '{A}' AND hour < '2026-01-05 01:00'", 1),
         ("SELECT * FROM readings WHERE tag = 's/a/l/m/zz'", 0),
+        ("FROM align(['s/a/l/m/zz', 's/b'], '7 seconds')", 0),
     ],
 )
 def test_tag_and_time_reach_the_scan(days: Path, sql: str, most: int) -> None:
     assert len(fetch(days, "FROM ducklake_list_files('lake', 'readings', schema => 'clean')")) == 10
     assert sum(files_read(days, sql)) <= most
+
+
+def test_a_store_of_an_older_program_is_read_without_what_it_lacks(root: Path) -> None:
+    with Lake.open(root, writer="ingest") as lake:
+        as_format_1(lake, root)
+    assert fetch(root, f"FROM around('{A}', '2026-01-05', '1 s')").num_rows == 0
+    with pytest.raises(DataError, match="align does not exist"):
+        fetch(root, f"FROM align(['{A}'], '1 s')")
+    with gainline.connect(str(root)) as connection:
+        assert connection.execute("SELECT count(*) FROM readings").fetchall() == [(0,)]
 
 
 def test_a_schema_of_its_own_has_each_macro(known: tuple[Path, Known]) -> None:
