@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.errors import DataError, GainlineError
 from gainline.contained import Cell
 from gainline.sql_text import statements_of
+from gainline.store_place import store_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ def _open(cell: Cell, settings: Settings) -> None:
     """Let a process ask the store of the configuration, within its limits."""
     limits = settings.sql
     cell.open(
-        Path(settings.store.folder),
+        store_folder(settings),
         memory_limit_mb=limits.memory_limit_mb,
         time_limit_s=limits.time_limit_s,
     )

@@ -14,7 +14,8 @@ from contracts.endpoint import Endpoint, Scheme
 from contracts.errors import ConfigError
 from contracts.message import Address
 from gainline.certificates import content_of, verifying
-from gainline.config import ENVIRONMENT_PREFIX, BrokerSection, Settings
+from gainline.config import ENVIRONMENT_PREFIX, Settings
+from gainline.sections import BrokerSection
 
 # Customary ports: those that IANA has registered for MQTT, and those of HTTP for WebSocket.
 PORTS: dict[str, int] = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}

@@ -26,6 +26,7 @@ from gainline.sql_frames import (
     Question,
     Shown,
 )
+from store.location import SECRETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,8 @@ class Cell:
 
     def open(self, folder: Path, *, memory_limit_mb: int, time_limit_s: float) -> None:
         """Say which store is asked, and within which limits of each statement."""
-        self._opening = Opening(str(folder.absolute()), memory_limit_mb)
+        secrets = {name: os.environ[name] for name in SECRETS if name in os.environ}
+        self._opening = Opening(str(folder.absolute()), memory_limit_mb, secrets)
         self._time_limit_s = time_limit_s
         self._say(self._opening)
 

@@ -20,6 +20,7 @@ from gainline.finding import Finding, look
 from gainline.page.flowstate import flow_state
 from gainline.partitions import partitions
 from gainline.schedule import due_slots
+from gainline.store_place import check_location
 from store.scrub_rounds import ROUND, standing
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
@@ -79,6 +80,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
         broker_topics(settings)
     wiring.how_to_read(settings)
     partitions(settings)
+    check_location(settings)
     wiring.rule_for(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:
@@ -125,7 +127,7 @@ def _disk(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     folder = wiring.store_folder(settings)
-    if not folder.exists():
+    if not folder.exists():  # with its rest elsewhere it does by now
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
     return f"{state.raw_readings} readings, {state.judged_readings} of them judged"

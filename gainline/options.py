@@ -81,4 +81,6 @@ def store_folder(config: Path | None, store: Path | None) -> Path:
     >>> str(store_folder(None, Path("lake")))
     'lake'
     """
-    return Path(settings_of(config, store=store).store.folder)
+    from gainline import store_place  # noqa: PLC0415  # help does without it
+
+    return store_place.store_folder(settings_of(config, store=store))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -117,7 +117,7 @@ def _write_batches(
     import pyarrow.parquet as pq  # noqa: PLC0415  # the same
 
     count = 0
-    target = pa.PythonFile(cast("io.IOBase", sink), mode="w")
+    target = pa.PythonFile(sink, mode="w")  # type: ignore[arg-type]  # it asks for no more than write
     made = pa.ipc.new_stream if form is Format.ARROW else pq.ParquetWriter
     with made(target, schema) as writer:
         for batch in batches:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from contracts.errors import ConfigError
 from contracts.tags import EDITABLE, Kind, Place, Tag, TagRule
-from gainline.config import Settings, TagSection
+from gainline.config import Settings
 from gainline.made_tags import made_tag
+from gainline.sections import TagSection
 from gainline.units import conversion
 from ingest.topics import Templates, kind_of
 

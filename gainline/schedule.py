@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from cronsim import CronSim, CronSimError
 
 from contracts.errors import ConfigError
-from gainline.config import ScheduleSection
+from gainline.sections import ScheduleSection
 from gainline.zones import zone_named
 
 # One round of catching up: six weeks of hourly reports. A plant that was off over Christmas catches

@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,7 +19,9 @@ from gainline.sql_frames import END, PROBLEM, READY, FrameSink, Opening, Problem
 from store.query import ask, connect_confined
 
 if TYPE_CHECKING:
-    from store.query import Connection
+    from collections.abc import Callable
+
+    from store.answers import Answer
 
 # A defect of ours; the lines before it say which.
 EXIT_BROKEN = 1
@@ -31,16 +34,19 @@ def main() -> None:
     os.dup2(2, 1)
     lines = sys.stdin.buffer
     opening = msgspec.json.decode(lines.readline(), type=Opening)
+    os.environ.update(opening.secrets)
     try:
         connection = connect_confined(Path(opening.folder), memory_mb=opening.memory_mb)
     except GainlineError as error:
         _complain(sink, error)
         return
+    for name in opening.secrets:
+        del os.environ[name]
     sink.send(READY, b"")
     questions = _heard(lines)
     try:
         while True:
-            _answer(connection, questions.get(), sink)
+            _answer(partial(ask, connection), questions.get(), sink)
     except Exception:  # noqa: BLE001  # the roof: said on standard error, told by the exit code
         traceback.print_exc()
         # at once: the thread that listens would be waited for
@@ -60,10 +66,9 @@ def _heard(lines: BinaryIO) -> queue.SimpleQueue[Question]:
     return questions
 
 
-def _answer(connection: Connection, question: Question, sink: FrameSink) -> None:
+def _answer(asked: Callable[[str], Answer], question: Question, sink: FrameSink) -> None:
     try:
-        found = ask(connection, question.sql)
-        shown = write_answer(found, Format(question.form), sink, question.rows_max)
+        shown = write_answer(asked(question.sql), Format(question.form), sink, question.rows_max)
     except GainlineError as error:
         _complain(sink, error)
     except MemoryError:

@@ -28,10 +28,11 @@ _FAMILY: dict[str, type[GainlineError]] = {
 
 
 class Opening(msgspec.Struct):
-    """The first line: which store, and how much memory a statement may take."""
+    """The first line: which store, how much memory a statement may take, how to enter its rest."""
 
     folder: str
     memory_mb: int
+    secrets: dict[str, str] = {}  # of store.location.SECRETS
 
 
 class Question(msgspec.Struct):

@@ -8,12 +8,14 @@ from types import MappingProxyType
 
 from clean.settings import Settings as JudgeSettings
 from contracts.tags import Tag, TagRule
-from gainline.config import IngestSection, KeptTags, RetentionSection, Settings
+from gainline import store_place
+from gainline.config import Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import Bench, HowToRead
 from gainline.partitions import Partition, journals_of_partitions, partitions
 from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
 from gainline.rules_in_force import rules_in_force
+from gainline.sections import IngestSection, KeptTags, RetentionSection
 from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
@@ -29,8 +31,8 @@ BYTES_PER_MB = 1 << 20
 
 
 def store_folder(settings: Settings) -> Path:
-    """Give the folder of the lake."""
-    return Path(settings.store.folder)
+    """Give the folder of the store."""
+    return store_place.store_folder(settings)
 
 
 def retention(settings: Settings) -> Retention:

@@ -14,7 +14,7 @@ from contracts.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gainline.config import IngestSection
+    from gainline.sections import IngestSection
     from ingest.topics import Templates
 
 # topics of the largest plants; those beyond are looked at again

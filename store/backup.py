@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from contracts.errors import DataError, GainlineError
+from contracts.errors import ConfigError, DataError, GainlineError
 from store import catalog_copy, failures, listing
 from store.catalog import attach
 from store.durable import BLOCK_BYTES, PART, blocks_of
-from store.folder import COMMIT_WAIT_S, Folder, files_kept, held
+from store.folder import Folder
+from store.locks import committing, files_kept
 from store.scrub import CATALOG, Damage, Pace
 from store.vault import Backup, Kept, Vault
 
@@ -59,6 +60,11 @@ def back_up(
     """
     place = Folder(folder)
     place.require_store()
+    if place.server is not None or place.bucket is not None:
+        raise ConfigError(
+            "the store has its catalog or its data elsewhere: back them up there, the catalog first"
+            " (pg_dump, versions of the bucket); see docs/cluster.md"
+        )
     try:
         with files_kept(place):
             return _Backing(place, vault, Pace(bytes_per_s, tell)).run(waiting)
@@ -84,7 +90,7 @@ class _Backing:
             made_at = datetime.now(UTC)
             snapshot = self._keep_listed(copy, memories)
             self._new(self._vault.put(CATALOG, _paced(blocks_of(copy), self._pace)))
-        self._keep_bytes("format_version", self._folder.format_version.read_bytes())
+        self._keep_bytes("format_version", f"{self._folder.version()}\n".encode())
         for path in sorted((self._folder.root / "reports").rglob("*")):
             if path.is_file():
                 name = str(path.relative_to(self._folder.root))
@@ -110,12 +116,12 @@ class _Backing:
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:  # noqa: S603  # our own program
             try:
                 _hear(child, b"open\n")
-                with held(self._folder.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+                with committing(self._folder):
                     assert child.stdin is not None
                     child.stdin.write(b"begin\n")
                     child.stdin.flush()
                     _hear(child, b"begun\n")
-                    for path in self._folder.state.glob("*_progress-*"):
+                    for path in (self._folder.root / "state").glob("*_progress-*"):
                         with suppress(FileNotFoundError):  # replaced, and just being removed
                             memories[path.name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 _, words = child.communicate(timeout=_COPIED_WITHIN_S)

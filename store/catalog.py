@@ -1,24 +1,36 @@
 """The catalog: a DuckDB connection with the lake attached, for one writer or any reader."""
 
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import duckdb_extension_ducklake
-import duckdb_extension_sqlite_scanner
 
 from contracts.errors import ConfigError
 from store import failures
-from store.folder import Folder
+
+if TYPE_CHECKING:
+    from store.folder import Folder
+    from store.location import Bucket, Server
 
 # The name of the lake in SQL.
 LAKE = "lake"
 # What DuckLake calls the attachment of its own tables.
 METADATA = f"__ducklake_metadata_{LAKE}"
-# Rows up to which an INSERT stays inside the catalog, where SQLite syncs it. Above it DuckLake
-# would write a file that nobody syncs: the store never inserts so many.
+# Rows up to which an INSERT stays inside the catalog, where the database syncs it. Above it
+# DuckLake would write a file that nobody syncs: the store never inserts so many.
 INLINED_ROWS_MAX = 1_000
 # SQLite waits so long for a reader that is closing the catalog; writers wait for a lock before.
 _BUSY_TIMEOUT_MS = 10_000
+# A server that answers at all answers within this.
+_CONNECT_TIMEOUT_S = 10
+# DuckDB's extensions that are always needed; for a catalog in PostgreSQL, and data in a bucket.
+_EXTENSIONS = ("sqlite_scanner", "ducklake")
+_POSTGRES, _S3 = "postgres_scanner", "httpfs"
+# What the connection calls the ways in.
+_CATALOG_SECRET, _DATA_SECRET = "catalog", "data"
 
 
 def attach(
@@ -30,24 +42,31 @@ def attach(
 ) -> duckdb.DuckDBPyConnection:
     """Connect an in-memory DuckDB, a new one if none is given, to the lake. Raises GainlineError.
 
-    A writer's attachment makes a catalog that is missing. With a snapshot, by its number, the lake
-    is as it was then.
+    One that is given has been told how to `enter` it. A writer's attachment makes a catalog that is
+    missing. With a snapshot, by its number, the lake is as it was then.
     """
-    connection = connection or unattached()
+    connection = connection or enter(unattached(), folder)
     options = [
         f"DATA_PATH {_quoted(folder.data)}",
         # the store may have been moved since it was made
         "OVERRIDE_DATA_PATH true",
-        f"META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}",
         f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS_MAX}",
-        # in any other mode a commit keeps readers out
-        "META_JOURNAL_MODE 'WAL'" if writable else "READ_ONLY",
     ]
+    if not writable:
+        options.append("READ_ONLY")
     if snapshot is not None:
         options.append(f"SNAPSHOT_VERSION {snapshot}")
-    source = _quoted(f"ducklake:sqlite:{folder.catalog}")
+    if folder.server is None:
+        source = f"ducklake:sqlite:{folder.catalog}"
+        options.append(f"META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}")
+        if writable:  # in any other mode a commit keeps readers out
+            options.append("META_JOURNAL_MODE 'WAL'")
+    else:
+        tls = folder.server.tls
+        source = f"ducklake:postgres:sslmode={tls} connect_timeout={_CONNECT_TIMEOUT_S}"
+        options.append(f"META_SECRET '{_CATALOG_SECRET}'")
     try:
-        connection.execute(f"ATTACH {source} AS {LAKE} ({', '.join(options)})")
+        connection.execute(f"ATTACH {_quoted(source)} AS {LAKE} ({', '.join(options)})")
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
@@ -68,12 +87,60 @@ def unattached(threads: int | None = None) -> duckdb.DuckDBPyConnection:
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
-    for package in (duckdb_extension_sqlite_scanner, duckdb_extension_ducklake):
-        connection.execute(f"LOAD {_quoted(_extension(package.__path__[0]))}")
+    for name in _EXTENSIONS:
+        _load(connection, name)
     return connection
 
 
-def _extension(package: str) -> Path:
+def enter(connection: duckdb.DuckDBPyConnection, folder: Folder) -> duckdb.DuckDBPyConnection:
+    """Tell a connection how to enter a catalog and data that are elsewhere. Raises ConfigError."""
+    if folder.server is not None:
+        _enter_server(connection, folder.server)
+    if folder.bucket is not None:
+        _enter_bucket(connection, folder.bucket)
+    return connection
+
+
+def _enter_server(connection: duckdb.DuckDBPyConnection, server: Server) -> None:
+    _load(connection, _POSTGRES)
+    words = {
+        "HOST": server.host,
+        "PORT": str(server.port),
+        "DATABASE": server.database,
+        "USER": server.user,
+        "PASSWORD": server.password(),
+    }
+    _keep_secret(connection, _CATALOG_SECRET, "postgres", words)
+
+
+def _enter_bucket(connection: duckdb.DuckDBPyConnection, bucket: Bucket) -> None:
+    _load(connection, _S3)
+    words = {
+        "KEY_ID": bucket.access_key,
+        "SECRET": bucket.secret_key(),
+        "REGION": bucket.region,
+        "SCOPE": f"s3://{bucket.root}",
+    }
+    if bucket.host:  # servers of one's own know buckets by their path
+        words |= {"ENDPOINT": bucket.host, "URL_STYLE": "path"}
+    words["USE_SSL"] = "true" if bucket.uses_tls else "false"
+    _keep_secret(connection, _DATA_SECRET, "s3", words)
+
+
+def _keep_secret(
+    connection: duckdb.DuckDBPyConnection, name: str, kind: str, words: dict[str, str]
+) -> None:
+    told = ", ".join(f"{key} {_quoted(word)}" for key, word in words.items() if word)
+    connection.execute(f"CREATE OR REPLACE TEMPORARY SECRET {name} (TYPE {kind}, {told})")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    connection.execute(f"LOAD {_quoted(_extension(name))}")
+
+
+def _extension(name: str) -> Path:
+    """Find the file of an extension in its package."""
+    package = importlib.import_module(f"duckdb_extension_{name}").__path__[0]
     folder = Path(package) / "extensions" / f"v{duckdb.__version__}"
     found = list(folder.glob("*.duckdb_extension"))
     if len(found) != 1:

@@ -14,8 +14,7 @@ import pyarrow as pa
 from contracts.errors import GainlineError
 from store import failures, tables
 from store.catalog import LAKE
-from store.durable import make_folder
-from store.folder import COMMIT_WAIT_S, held
+from store.locks import committing
 from store.segments import Segment, write_segment
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Committer:
         wait_s = _FIRST_WAIT_S
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with held(self._folder.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+                with committing(self._folder):
                     self._once(work)
                 return  # noqa: TRY300 - the end of a loop, not of a try
             except duckdb.Error as error:
@@ -115,9 +114,8 @@ class Committer:
             raise
 
     def _write(self, name: str, addition: Addition) -> Segment:
-        folder = self._folder.data / addition.table.schema / addition.table.name
-        make_folder(folder)
-        return write_segment(addition.rows, folder / f"{name}.parquet")
+        file = self._folder.data / f"{addition.table.folder}/{name}.parquet"
+        return write_segment(addition.rows, file)
 
     def _add(self, small: list[Addition], segments: list[tuple[Addition, Segment]]) -> None:
         for addition in small:
@@ -131,12 +129,12 @@ class Committer:
         """Make a segment part of a table. Call it inside a transaction that notes its hash."""
         self._connection.execute(
             "CALL ducklake_add_data_files(?, ?, ?, schema => ?)",
-            [LAKE, table.name, str(segment.path), table.schema],
+            [LAKE, table.name, str(segment.file), table.schema],
         )
 
     def insert_segments(self, segments: Sequence[Segment]) -> None:
         """Note the hashes of new segments. Call it inside the transaction that adds them."""
-        rows = [(str(each.path.relative_to(self._folder.data)), *each[1:]) for each in segments]
+        rows = [(each.file.name, *each[1:]) for each in segments]
         columns = zip(*rows, strict=True)
         schema = tables.SEGMENTS.columns
         arrays = [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)]

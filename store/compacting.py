@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from contracts.errors import ConfigError, ContractError
 from store import failures, tables
 from store.catalog import METADATA, attach
 from store.commit import Committer
-from store.folder import COMMIT_WAIT_S, Folder, claim
+from store.folder import Folder
+from store.locks import COMMIT_WAIT_S, claim
 from store.segment_spans import SegmentSpan, segment_spans
 from store.segments import ROW_GROUP_ROWS, Segment, write_pieces
 from store.sorting import Part, Sources
@@ -25,6 +25,8 @@ from store.swapping import Swap, Swapper
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
+
+    from store.files import File
 
 # Rows of one step, and of the largest segment that it makes, some 25 MB: writers wait about 2 s
 # until so many have changed places. A segment of half as many stays as it is.
@@ -71,7 +73,7 @@ def compact(folder: Path, *, tell: Callable[[int], object] = lambda _rows: None)
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:
-        os.close(lock)
+        lock.close()
 
 
 def row_count(folder: Path) -> int:
@@ -139,7 +141,7 @@ class Compaction:
         try:
             yield True
         finally:
-            os.close(lock)
+            lock.close()
 
     def _step(self, table: tables.Table, group: Sequence[SegmentSpan]) -> Compacted:
         segments = list[Segment]()
@@ -157,20 +159,20 @@ class Compaction:
             self._swapper.swap([Swap(table, names, segments)])
         except BaseException:
             for segment in segments:  # else a leftover, which maintenance would remove later
-                segment.path.unlink(missing_ok=True)
+                segment.file.remove()
             raise
         return Compacted(len(names), len(segments), rows)
 
 
 def next_name(
     connection: duckdb.DuckDBPyConnection, folder: Folder, table: tables.Table, word: str
-) -> Path:
+) -> File:
     """Name a segment after the snapshot that it follows: what a crash left is replaced."""
     row = connection.execute(
         f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot"
     ).fetchone()
     assert row is not None
-    return folder.data / table.schema / table.name / f"{word}-{row[0]:012d}.parquet"
+    return folder.data / f"{table.folder}/{word}-{row[0]:012d}.parquet"
 
 
 def _last_arrival(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> int:

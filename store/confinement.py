@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +32,10 @@ _FILES_MAX = 1024
 # the version of its interface that brought them.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
 _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+_CONNECT_TCP = 1 << 1
 _TCP_RIGHTS = {4: 0b11}  # bind, connect
 _SCOPES = {6: 0b11}  # abstract sockets and signals of others
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -53,6 +55,17 @@ _SYSTEM_LIBRARIES = (
     "/usr/local/lib",
     "/etc/ld.so.cache",
 )
+# What tells where a name of a host leads, and which certificates are known.
+_SYSTEM_NETWORK = (
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/ssl",
+    "/etc/pki",
+    "/usr/share/ca-certificates",
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -63,7 +76,8 @@ def confine(folder: Folder, *, memory_bytes: int) -> bool:
     For a process that has no other threads yet and has not opened the store. Memory is limited, no
     core is dumped, and no file grows. Where the kernel has Landlock, it may open the catalog, the
     segments and libraries, nothing else, may write SQLite's shared index alone, and reaches no
-    network; tells whether it has. Raises OSError where a limit cannot be set.
+    network but at the ports of a catalog and data that are elsewhere; tells whether it has. Raises
+    OSError where a limit cannot be set.
     """
     _limit(resource.RLIMIT_DATA, memory_bytes + _OWN_BYTES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES_MAX)
@@ -72,9 +86,25 @@ def confine(folder: Folder, *, memory_bytes: int) -> bool:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    index = _prepare_index(folder)
-    readable = [folder.data, folder.catalog, _beside(folder, "-wal"), *_libraries()]
-    return _restrict(readable, index)
+    readable, writable = list(_libraries()), list[Path]()
+    if folder.bucket is None:
+        readable.append(Path(str(folder.data)))
+    if folder.server is None:
+        writable.append(_prepare_index(folder))
+        readable += [folder.catalog, _beside(folder, "-wal")]
+    if ports := _ports(folder):
+        readable += map(Path, _SYSTEM_NETWORK)
+    return _restrict(readable, writable, ports)
+
+
+def _ports(folder: Folder) -> list[int]:
+    """Give the ports at which the rest of a store is."""
+    ports = [] if folder.server is None else [folder.server.port]
+    if folder.bucket is not None:
+        scheme = "https" if folder.bucket.uses_tls else "http"
+        own = urlsplit(f"{scheme}://{folder.bucket.host}").port
+        ports.append(own or (443 if folder.bucket.uses_tls else 80))
+    return ports
 
 
 def _limit(what: int, value: int) -> None:
@@ -130,7 +160,7 @@ def _libraries() -> set[Path]:
     return {Path(sys.base_prefix) / "lib", *map(Path, _SYSTEM_LIBRARIES), *imported}
 
 
-def _restrict(readable: Iterable[Path], index: Path) -> bool:
+def _restrict(readable: Iterable[Path], writable: Iterable[Path], ports: Iterable[int]) -> bool:
     """Close the file system and the network by Landlock; False where the kernel has none."""
     version = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
     if version < 1:
@@ -145,7 +175,10 @@ def _restrict(readable: Iterable[Path], index: Path) -> bool:
         for path in readable:
             _allow(rules, path, _READ_FILE | _READ_DIR)
         whole = _known(_FILE_RIGHTS, version)
-        _allow(rules, index, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & whole)
+        for path in writable:
+            _allow(rules, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & whole)
+        for port in ports if version >= min(_TCP_RIGHTS) else ():
+            _add(rules, _NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port), f"port {port}")
         return bool(_libc.syscall(_RESTRICT_SELF, rules, 0) == 0)
     finally:
         os.close(rules)
@@ -167,8 +200,11 @@ def _allow(rules: int, path: Path, rights: int) -> None:
     try:
         if not path.is_dir():
             rights &= ~_READ_DIR
-        rule = struct.pack("=Qi", rights, descriptor)
-        if _libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0) < 0:
-            raise OSError(ctypes.get_errno(), f"{path}: {errno.errorcode[ctypes.get_errno()]}")
+        _add(rules, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), str(path))
     finally:
         os.close(descriptor)
+
+
+def _add(rules: int, kind: int, rule: bytes, what: str) -> None:
+    if _libc.syscall(_ADD_RULE, rules, kind, rule, 0) < 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {errno.errorcode[ctypes.get_errno()]}")

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from store.catalog import LAKE, METADATA
-from store.durable import sync_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,11 +68,9 @@ class Expiry:
             [older_than],
         )
         files = found.fetchall()
-        paths = [self._folder.data / path for _, path in files]  # relative to it, or absolute
-        for path in paths:
-            path.unlink(missing_ok=True)
-        for folder in {path.parent for path in paths}:
-            sync_folder(folder)
+        root = f"{self._folder.data}/"
+        for _, path in files:
+            (self._folder.data / path.removeprefix(root)).remove()
         delete = (
             f"DELETE FROM {METADATA}.ducklake_files_scheduled_for_deletion"
             f" WHERE data_file_id IN ({', '.join(str(int(number)) for number, _ in files)})"

@@ -16,8 +16,9 @@ import duckdb
 from contracts.errors import ConfigError, DataError
 from store import failures, listing
 from store.catalog import LAKE, attach
-from store.durable import blocks_of, copy_blocks, make_folder, sync_file, sync_folder, write_file
-from store.folder import Folder, files_kept
+from store.durable import copy_blocks, make_folder, sync_file, sync_folder, write_file
+from store.folder import Folder
+from store.locks import files_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,8 +162,8 @@ def _copied(place: Folder, out: Path, listed: listing.Listed, tell: Callable[[in
     name = listed.name.removeprefix("data/")
     target = out / name
     make_folder(target.parent)
-    source = place.root / listed.name
-    if listed.sha256 not in (None, copy_blocks(blocks_of(source), target, listed.sha256)):
+    source = place.files / listed.name
+    if listed.sha256 not in (None, copy_blocks(source.blocks(), target, listed.sha256)):
         raise DataError(f"{source} holds other bytes than were written: see `gainline scrub`")
     tell(listed.byte_count or 0)
     return name

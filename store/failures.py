@@ -7,24 +7,51 @@ from pathlib import Path
 
 import duckdb
 
-from contracts.errors import ConfigError, DataError, GainlineError, TransientError
+from contracts.errors import (
+    ConfigError,
+    DataError,
+    GainlineError,
+    TransientError,
+    UnreachableError,
+)
 
 # A full disk in the words of the kernel and of SQLite.
 _FULL = re.compile(r"no space left|disk is full|disk quota", re.IGNORECASE)
 # SQLite and DuckLake say one of these when another writer came first: worth a retry.
-_CONFLICT = re.compile(r"database is locked|database table is locked|conflict", re.IGNORECASE)
+# So does PostgreSQL.
+_CONFLICT = re.compile(
+    r"database is locked|database table is locked|conflict|could not serialize|deadlock detected",
+    re.IGNORECASE,
+)
 _BROKEN = re.compile(r"disk I/O error|input/output error|invalidated", re.IGNORECASE)
 # A catalog whose maker has not come to its first table yet.
 _UNFINISHED = re.compile(r"existing DuckLake .* does not exist", re.IGNORECASE)
 # What DuckDB says of a file that SQL may not open.
 _OUTSIDE = re.compile(r"file system operations are disabled|disabled by configuration")
+# What Arrow calls the errors of a bucket; those of them that our rights cause.
+_OF_BUCKET = re.compile(r"AWS Error (\w+)")
+_RIGHTS = re.compile(r"DENIED|SIGNATURE|TOKEN|ACCESS_KEY|CREDENTIALS|AUTHENTICATION")
+# What DuckDB says where PostgreSQL or a bucket does not answer, or does not let us in.
+_SILENT = re.compile(
+    r"connection refused|could not connect|connection to server .* failed|timed? ?out"
+    r"|server closed the connection|no connection to the server|terminating connection"
+    r"|could not translate host|connection error for HTTP|the database system is",
+    re.IGNORECASE,
+)
+_NOT_LET_IN = re.compile(
+    r"password authentication failed|no password supplied|role .* does not exist"
+    r"|database .* does not exist|permission denied|no pg_hba.conf entry|HTTP 403|SSL was required",
+    re.IGNORECASE,
+)
 # SQLite calls it an I/O error where its shared index of 32 KiB finds no room.
 _FREE_BYTES_MIN = 1 << 20
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def of_disk(error: OSError) -> GainlineError:
-    """Name what the operating system refused: TransientError where waiting can help."""
+    """Name what the operating system or a bucket refused: TransientError where waiting can help."""
+    if told := _OF_BUCKET.search(str(error)):
+        return _of_bucket(told[1], one_line(error))
     if error.errno in _FULL_NUMBERS:
         return TransientError(f"the disk of the store is full ({error}): make room, it goes on")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -37,6 +64,8 @@ def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:
     words = one_line(error)
     if _UNFINISHED.search(words):
         return unfinished(folder)
+    if elsewhere := _of_server(words):
+        return elsewhere
     is_broken = _BROKEN.search(words) is not None
     if _FULL.search(words) or (is_broken and _free_bytes(folder) < _FREE_BYTES_MIN):
         return TransientError(f"the disk of the store is full ({words}): make room, it goes on")
@@ -62,6 +91,22 @@ def of_query(error: duckdb.Error) -> GainlineError:
     if isinstance(error, duckdb.IOException):
         return GainlineError(f"the store cannot be read ({words}): see `gainline doctor`")
     return DataError(f"the SQL failed: {words}")
+
+
+def _of_server(words: str) -> GainlineError | None:
+    if _NOT_LET_IN.search(words):
+        return ConfigError(f"store.catalog or store.data does not let us in ({words})")
+    if _SILENT.search(words):
+        return UnreachableError(f"the catalog or the data does not answer ({words}): start it")
+    return None
+
+
+def _of_bucket(kind: str, words: str) -> GainlineError:
+    if _RIGHTS.search(kind):
+        return ConfigError(f"store.data: the bucket does not let us in ({words})")
+    if kind == "NO_SUCH_BUCKET":
+        return ConfigError(f"store.data: there is no such bucket ({words}): make it")
+    return UnreachableError(f"the bucket does not answer ({words}): start it, it goes on")
 
 
 def unfinished(folder: Path) -> TransientError:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
@@ -20,10 +19,10 @@ from store import failures, tables
 from store.catalog import LAKE, METADATA, attach
 from store.commit import Committer
 from store.compacting import STEP_ROWS, next_name
-from store.durable import PART
 from store.expiring import Expiry
-from store.folder import COMMIT_WAIT_S, REJUDGE_WAIT_S, Folder, claim, held, removal
+from store.folder import Folder
 from store.leaving_out import choose, write_without
+from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing, removal
 from store.recomputing import Recomputing, rollups_held
 from store.segments import Segment
 from store.swapping import Swap, Swapper
@@ -103,7 +102,7 @@ def forget(
     place.require_store()
     with ExitStack() as locks, _failing(place):
         for writer, wait_s in (("maintain", COMMIT_WAIT_S), ("rejudge", REJUDGE_WAIT_S)):
-            locks.callback(os.close, claim(place, writer, wait_s=wait_s))
+            locks.callback(claim(place, writer, wait_s=wait_s).close)
         with attach(place, writable=not is_dry_run) as connection:
             forgetting = _Forgetting(connection, place, wanted, tell)
             if is_dry_run:
@@ -214,7 +213,9 @@ class _Forgetting:
         swaps = [Swap(batch.table, batch.names, batch.segments)]
         # Without a span the sums of these tags go as a whole, afterwards.
         if batch.table == tables.CLEAN_READINGS and self._wanted.span is not None:
-            name = next_name(self._connection, self._folder, batch.table, "forget").stem
+            name = PurePosixPath(
+                next_name(self._connection, self._folder, batch.table, "forget").name
+            ).stem
             recomputing = Recomputing(self._connection, self._folder, self._swapper)
             swaps += recomputing.swaps(swaps[0], batch.touched.table(), name)
         self._swapper.swap(swaps)
@@ -260,7 +261,7 @@ class _Forgetting:
         for table_id, column_id, column, bounds_known, low, high in found:
             if not bounds_known:
                 sql = f"SELECT min({column}), max({column}) FROM {table.path}"
-                low, high = self._connection.execute(sql).fetchone() or (None, None)  # noqa: PLW2901
+                low, high = self._connection.execute(sql).fetchone() or (None, None)  # noqa: PLW2901  # they were not known
             self._connection.execute(
                 f"UPDATE {METADATA}.ducklake_table_column_stats SET min_value = ?, max_value = ?"
                 " WHERE table_id = ? AND column_id = ?",
@@ -281,9 +282,7 @@ class _Forgetting:
         """Remove what a crash has left of these tags, under names that nothing lists."""
         sql = "CALL ducklake_delete_orphaned_files(?, older_than => ?)"
         self._connection.execute(sql, [LAKE, older_than])
-        for path in self._folder.data.rglob(f"*{PART}"):
-            if path.stat().st_mtime < older_than.timestamp():
-                path.unlink()
+        self._folder.data.remove_leftovers(older_than)
 
 
 class _Batch:
@@ -307,9 +306,15 @@ def _failing(place: Folder) -> Iterator[None]:
 
 def _vacuum(place: Folder) -> None:
     """Take out of the catalog's file what was deleted in it."""
+    if place.server is not None:
+        from store import postgres  # noqa: PLC0415  # a store on one machine has none
+
+        with committing(place):
+            postgres.vacuum(place.server)
+        return
     script = Path(__file__).with_name("catalog_vacuum.py")
     command = [sys.executable, str(script), str(place.catalog), str(COMMIT_WAIT_S / 2)]
-    with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+    with committing(place):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own program
     if ended.returncode == 1 and not ended.stderr:
         raise TransientError("a reader of the store keeps what was removed in use: try again")

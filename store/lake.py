@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +20,8 @@ from store.catalog import attach
 from store.commit import Addition, Committer
 from store.creation import create, is_complete
 from store.durable import sync_folder
-from store.folder import COMMIT_WAIT_S, REJUDGE_WAIT_S, Folder, claim, held
+from store.folder import Folder
+from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
 from store.migration import migrated
 from store.progress import ProgressKeeper, ProgressRow
 from store.rejudging import Rejudging
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from contracts.batches import CleanCommit, RawCommit
     from contracts.tags import Tag
     from store.history import Span
+    from store.locks import Lock
 
 # What a process may be to a store; there is at most one of each at a time.
 Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "rejudge"]
@@ -68,7 +69,7 @@ class Lake:
     catalog that is held), and GainlineError where the disk failed: then open the lake again.
     """
 
-    def __init__(self, folder: Folder, writer: Writer, lock: int) -> None:
+    def __init__(self, folder: Folder, writer: Writer, lock: Lock) -> None:
         self._folder = folder
         self._writer = writer
         self._lock = lock
@@ -95,12 +96,12 @@ class Lake:
         try:
             with migrated(place, writer):
                 # two that attach a catalog that is not there yet would both make it
-                with held(place.locks / "commit.lock", wait_s=COMMIT_WAIT_S):
+                with committing(place):
                     lake = cls(place, writer, lock)
                 lake._complete()
         except BaseException:
             if lake is None:
-                os.close(lock)
+                lock.close()
             else:
                 lake.close()
             raise
@@ -109,9 +110,7 @@ class Lake:
     def close(self) -> None:
         """Give up the store; what was committed stays."""
         self._connection.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -256,7 +255,7 @@ class Lake:
         try:
             if not is_complete(self._connection):
                 self._committer.transact(lambda: create(self._connection))
-                sync_folder(self._folder.root)
+                sync_folder(self._folder.root)  # the names of a catalog that is new
         except duckdb.Error as error:
             raise failures.of_catalog(error, self._folder.root) from error
         except OSError as error:

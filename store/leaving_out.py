@@ -14,9 +14,10 @@ from store.segments import Segment, write_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     import pyarrow.parquet as pq
+
+    from store.files import File
 
 Mask = npt.NDArray[np.bool_]
 
@@ -36,10 +37,10 @@ class Chosen(NamedTuple):
     total: int
 
 
-def choose(path: Path, choice: Choice, see: Callable[[pa.Table], object] | None = None) -> Chosen:
+def choose(source: File, choice: Choice, see: Callable[[pa.Table], object] | None = None) -> Chosen:
     """Count the rows of a segment that go; `see` is shown those, with the choice's columns."""
     gone = total = 0
-    with open_segment(path, choice.schema) as file:
+    with open_segment(source, choice.schema) as file:
         for number in range(file.num_row_groups):
             rows = read_group(file, number, choice.schema, choice.columns)
             mask = choice.is_gone(rows)
@@ -49,7 +50,7 @@ def choose(path: Path, choice: Choice, see: Callable[[pa.Table], object] | None 
     return Chosen(gone, total)
 
 
-def write_without(source: Path, target: Path, choice: Choice) -> Segment:
+def write_without(source: File, target: File, choice: Choice) -> Segment:
     """Write the rows of a segment that stay, at least one, in their order.
 
     Raises TransientError on a full disk, GainlineError on a broken one.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,14 +15,16 @@ from store import failures, tables
 from store.catalog import LAKE, attach
 from store.commit import Committer
 from store.compacting import Compaction, next_name
-from store.durable import PART, make_folder, sync_file, sync_folder
 from store.expiring import Expiry
-from store.folder import COMMIT_WAIT_S, Folder, claim, removal
+from store.folder import Folder
+from store.locks import COMMIT_WAIT_S, claim, removal
 from store.retaining import Retaining, Retention
 from store.segments import Segment, describe, write_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from store.files import File
 
 # A step merges segments below SMALL_BYTES, MERGE_FROM or more of them, into one of at most
 # creation.MERGED_BYTES: about 2 s, in which no writer commits. Below MERGE_FROM the gain for
@@ -95,7 +96,7 @@ def maintain(
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:
-        os.close(lock)
+        lock.close()
 
 
 class _Round:
@@ -153,7 +154,7 @@ class _Round:
         try:
             return self._merge(table)
         finally:
-            os.close(lock)
+            lock.close()
 
     def _merge(self, table: tables.Table) -> int:
         listed = self._listed(table)
@@ -161,22 +162,23 @@ class _Round:
             return 0
 
         def work() -> None:
-            folder = self._folder.data / table.schema / table.name
-            there = set(folder.iterdir())
             self._connection.execute(
                 "CALL ducklake_merge_adjacent_files(?, ?, schema => ?, max_file_size => ?,"
                 " max_compacted_files => 1)",
                 [LAKE, table.name, table.schema, SMALL_BYTES],
             )
-            _sync(set(folder.iterdir()) - there)
+            # before its commit: DuckLake syncs nothing
+            for name in self._listed(table).keys() - listed.keys():
+                if _MERGED in name:
+                    self._folder.data.sync(name)
 
         self._committer.transact(work)
-        return len(set(listed) - set(self._listed(table)))
+        return len(listed.keys() - self._listed(table).keys())
 
     def _note_merged(self, table: tables.Table) -> None:
         """Bring the hashes in line with the segments that are: a merge cannot do it itself."""
-        listed = {str(Path(path).relative_to(self._folder.data)) for path in self._listed(table)}
-        prefix = f"{table.schema}/{table.name}/"
+        listed = self._listed(table).keys()
+        prefix = f"{table.folder}/"
         found = self._connection.execute(
             "SELECT path FROM house.segments WHERE starts_with(path, ?)", [prefix]
         )
@@ -186,7 +188,7 @@ class _Round:
         gone = sorted(noted - listed)
         if not new and not gone:
             return
-        segments = [self._describe(self._folder.data / path) for path in new]
+        segments = [self._describe(self._folder.data / name) for name in new]
 
         def work() -> None:
             if segments:
@@ -198,9 +200,9 @@ class _Round:
 
         self._committer.transact(work)
 
-    def _describe(self, path: Path) -> Segment:
-        (rows,) = self._one("SELECT num_rows FROM parquet_file_metadata(?)", [str(path)])
-        return describe(path, row_count=rows)
+    def _describe(self, file: File) -> Segment:
+        (rows,) = self._one("SELECT num_rows FROM parquet_file_metadata(?)", [str(file)])
+        return describe(file, row_count=rows)
 
     def _fold(self, table: tables.Table, sums_sql: str) -> None:
         """Put sums in the place of the many rows of a table that is only ever summed up."""
@@ -234,7 +236,6 @@ class _Round:
                 f"SELECT {names} {waiting} AND {key} <= ?", [last]
             ).to_arrow_table()
             target = next_name(self._connection, self._folder, table, "flush")
-            make_folder(target.parent)
             segment = write_segment(rows.cast(table.columns), target)
             self._connection.execute(f"DELETE {waiting} AND {key} <= ?", [last])
             self._committer.add_segment(table, segment)
@@ -248,30 +249,19 @@ class _Round:
         return len(self._connection.execute(sql, [LAKE, older_than]).fetchall())
 
     def _remove_parts(self, older_than: datetime) -> int:
-        count = 0
-        for folder in (self._folder.data, self._folder.state):
-            for path in folder.rglob(f"*{PART}"):
-                if path.stat().st_mtime < older_than.timestamp():
-                    path.unlink()
-                    count += 1
-        return count
+        folders = (self._folder.data, self._folder.state)
+        return sum(folder.remove_leftovers(older_than) for folder in folders)
 
     def _listed(self, table: tables.Table) -> dict[str, int]:
+        """Give the bytes of each segment that a table has now, by its name below STORE/data."""
         found = self._connection.execute(
             "SELECT data_file, data_file_size_bytes FROM ducklake_list_files(?, ?, schema => ?)",
             [LAKE, table.name, table.schema],
         )
-        return dict(found.fetchall())
+        root = f"{self._folder.data}/"
+        return {path.removeprefix(root): size for path, size in found.fetchall()}
 
     def _one(self, sql: str, parameters: list[object] | None = None) -> tuple[int, ...]:
         row = self._connection.execute(sql, parameters or []).fetchone()
         assert row is not None
         return row
-
-
-def _sync(paths: set[Path]) -> None:
-    """Sync the files of a merge before its commit: DuckLake does not."""
-    for path in paths:
-        if path.name.startswith(_MERGED):
-            sync_file(path)
-            sync_folder(path.parent)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from contracts.errors import ConfigError
-from store.folder import COMMIT_WAIT_S, FORMAT_VERSION, claim
+from store.folder import FORMAT_VERSION
+from store.locks import COMMIT_WAIT_S, Lock, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,21 +36,21 @@ def migrated(folder: Folder, writer: str) -> Iterator[None]:
             folder.write_version()
     finally:
         for lock in locks:
-            os.close(lock)
+            lock.close()
 
 
-def _locks(folder: Folder, writer: str) -> list[int]:
+def _locks(folder: Folder, writer: str) -> list[Lock]:
     """Become all writers of verdicts, or wait until another process has migrated the store."""
     deadline = time.monotonic() + COMMIT_WAIT_S
     while folder.version() < FORMAT_VERSION:
-        locks = list[int]()
+        locks = list[Lock]()
         try:
             for other in _WRITERS_OF_VERDICTS:
                 if other != writer:
                     locks.append(claim(folder, other))
         except ConfigError:
             for lock in locks:
-                os.close(lock)
+                lock.close()
         else:
             return locks
         if time.monotonic() >= deadline:

@@ -11,13 +11,11 @@ from contracts.batches import Progress
 from contracts.errors import ContractError, DataError
 from store import failures, tables
 from store.commit import AlreadyCommittedError
-from store.durable import write_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import duckdb
 
+    from store.files import File
     from store.folder import Folder
 
 
@@ -76,7 +74,7 @@ class ProgressKeeper:
         name = before.memory_file
         if name is None or digest != before.memory_sha256:
             name = f"{self._table.name}-{count:012d}"
-            write_file(self._state / name, lambda sink: sink.write(memory))
+            (self._state / name).write(lambda sink: sink.write(memory))
         return ProgressRow(count, after.position, after.arrival, name, digest, fingerprint)
 
     def move(self, before: ProgressRow, after: ProgressRow) -> None:
@@ -96,28 +94,28 @@ class ProgressKeeper:
     def settle(self, row: ProgressRow) -> None:
         """After the commit: go on from the new row, remove the memories it does not name."""
         self._last = row
-        for path in self._state.glob(f"{self._table.name}-*"):
-            if path.name != row.memory_file:
-                _remove(path)
+        for name in self._state.names(f"{self._table.name}-"):
+            if name != row.memory_file:
+                _remove(self._state / name)
 
     def _memory(self, row: ProgressRow) -> bytes | None:
         if row.memory_file is None:
             return None
-        path = self._state / row.memory_file
+        file = self._state / row.memory_file
         try:
-            memory = path.read_bytes()
+            memory = b"".join(file.blocks())
         except FileNotFoundError as error:
-            raise DataError(f"{path} is missing: restore the store from a backup") from error
+            raise DataError(f"{file} is missing: restore the store from a backup") from error
         except OSError as error:
             raise failures.of_disk(error) from error
         if hashlib.sha256(memory).hexdigest() != row.memory_sha256:
-            raise DataError(f"{path} has changed on disk: restore the store from a backup")
+            raise DataError(f"{file} has changed on disk: restore the store from a backup")
         return memory
 
 
-def _remove(path: Path) -> None:
+def _remove(file: File) -> None:
     try:
-        path.unlink()
+        file.remove()
     except OSError:
         # a leftover costs bytes, not truth: the next commit tries again
         return

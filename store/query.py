@@ -10,7 +10,7 @@ import duckdb
 from contracts.errors import GainlineError
 from store import failures
 from store.answers import Answer
-from store.catalog import attach, unattached
+from store.catalog import attach, enter, unattached
 from store.confinement import confine
 from store.flag_macros import add_macros
 from store.folder import Folder
@@ -55,6 +55,7 @@ def connect_confined(folder: Path, *, memory_mb: int) -> duckdb.DuckDBPyConnecti
     # The threads that work on queries begin after the process was confined, and inherit that.
     connection = unattached(threads=1)
     connection.execute("SET allow_persistent_secrets = false")
+    enter(connection, place)  # by secrets in files, which it may not read afterwards
     try:
         confine(place, memory_bytes=memory_mb << 20)
     except OSError as error:

@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from contracts.batches import TIME
 from store import rollups, tables
-from store.durable import make_folder
-from store.folder import COMMIT_WAIT_S, Folder, claim
 from store.history import named
+from store.locks import COMMIT_WAIT_S, claim
 from store.rolling import LOCK, progress
 from store.segments import Segment, write_segment
 from store.swapping import Swap, Swapper
@@ -25,9 +23,15 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from store.folder import Folder
+
 # What a change touches: of each tag the readings from one time to another, both included.
-_TOUCHED: dict[str, pa.DataType] = {"tag": pa.string(), "first": TIME, "last": TIME}
-TOUCHED = pa.schema(_TOUCHED)
+_FIELDS: list[pa.Field[Any]] = [
+    pa.field("tag", pa.string()),
+    pa.field("first", TIME),
+    pa.field("last", TIME),
+]
+TOUCHED = pa.schema(_FIELDS)
 # Readings whose parts are made at once: as in a step of store.rolling, they are in memory.
 READINGS_AT_ONCE = 2_000_000
 
@@ -52,7 +56,7 @@ def rollups_held(folder: Folder) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(lock)
+        lock.close()
 
 
 class Recomputing:
@@ -93,7 +97,7 @@ class Recomputing:
             " AND filename NOT IN (SELECT filename FROM gone_segments)"
         )
         if swap.segments:
-            paths = ", ".join(_literal(segment.path) for segment in swap.segments)
+            paths = ", ".join(_literal(segment.file) for segment in swap.segments)
             new = f"SELECT {_COLUMNS} FROM read_parquet([{paths}]) WHERE {rolled}"
             rows = f"{rows} UNION ALL {new}"
         return f"({rows}) AS r"
@@ -158,9 +162,8 @@ class Recomputing:
         return Swap(tables.LATEST_PARTS, list(self._swapper.listed(tables.LATEST_PARTS)), segments)
 
     def _write(self, table: tables.Table, rows: pa.Table, name: str) -> Segment:
-        folder = self._folder.data / table.schema / table.name
-        make_folder(folder)
-        return write_segment(rows.cast(table.columns), folder / f"{name}.parquet")
+        file = self._folder.data / f"{table.folder}/{name}.parquet"
+        return write_segment(rows.cast(table.columns), file)
 
     def _table(self, sql: str) -> pa.Table:
         return self._connection.execute(sql).to_arrow_table()

@@ -22,10 +22,10 @@ from store.swapping import Swap, Swapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from contracts.batches import CleanBatch, RawBatch
     from store.commit import Committer
+    from store.files import File
     from store.folder import Folder
     from store.history import JudgedTag, Span
 
@@ -60,7 +60,7 @@ class Rejudging:
         self._connection, self._folder, self._committer = connection, folder, committer
         self._swapper = Swapper(connection, folder, committer)
         self.span = span
-        self._new = NewVerdicts(folder.state / FOLDER)
+        self._new = NewVerdicts(folder.scratch / FOLDER)
         self._segments: list[str] = []  # names of those with a reading to be judged again
         with self._asking():
             self._connection.execute("BEGIN")  # both as of one snapshot
@@ -116,7 +116,7 @@ class Rejudging:
         """Say what `replace` would change."""
         rewriting = Rewriting(self._new, self.span, None)
         for name in self._segments:
-            rewriting.compare(self._path(name))
+            rewriting.compare(self._file(name))
         return self._outcome(rewriting, self._made().num_rows)
 
     def replace(self, pattern: str | None, version: int) -> Outcome:
@@ -166,23 +166,24 @@ class Rejudging:
 
         Gives also how many readings are made of others that were not made before.
         """
-        folder = self._folder.data / tables.CLEAN_READINGS.schema / tables.CLEAN_READINGS.name
+        folder = tables.CLEAN_READINGS.folder
         gone, segments = list[str](), list[Segment]()
         try:
             for count, old in enumerate(self._segments):
-                target = folder / f"{name}-{count:06d}.parquet"
-                segment = rewriting.rewrite(self._path(old), target)
+                target = self._file(f"{folder}/{name}-{count:06d}.parquet")
+                segment = rewriting.rewrite(self._file(old), target)
                 if segment is not None:
                     gone.append(old)
                     segments.append(segment)
                     if not segment.row_count:  # all that was in it new rules do not make
-                        segments.pop().path.unlink()
+                        segments.pop().file.remove()
             made = filed(self._made(), rewriting.version, judge_commit=0)
             if made.num_rows:
-                segments.append(write_segment(made, folder / f"{name}-made.parquet"))
+                file = self._file(f"{folder}/{name}-made.parquet")
+                segments.append(write_segment(made, file))
         except BaseException:
             for segment in segments:
-                segment.path.unlink(missing_ok=True)
+                segment.file.remove()
             raise
         return Swap(tables.CLEAN_READINGS, gone, segments), made.num_rows
 
@@ -211,7 +212,7 @@ class Rejudging:
     def _outcome(self, rewriting: Rewriting, added: int) -> Outcome:
         return Outcome(rewriting.replaced, rewriting.changes, added, rewriting.removed)
 
-    def _path(self, name: str) -> Path:
+    def _file(self, name: str) -> File:
         return self._folder.data / name
 
     def _number(self) -> int:

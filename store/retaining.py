@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -22,8 +21,9 @@ from store import failures, tables
 from store.catalog import attach
 from store.commit import Committer
 from store.compacting import STEP_ROWS, next_name
-from store.folder import COMMIT_WAIT_S, Folder, claim
+from store.folder import Folder
 from store.leaving_out import Choice, Mask, choose, of_tags, times_of, write_without
+from store.locks import COMMIT_WAIT_S, claim
 from store.row_groups import words_of_column
 from store.segment_spans import SegmentSpan, segment_spans
 from store.swapping import Swap, Swapper
@@ -107,7 +107,7 @@ def retain(
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:
-        os.close(lock)
+        lock.close()
 
 
 class Retaining:
@@ -221,7 +221,7 @@ class Retaining:
         try:
             yield True
         finally:
-            os.close(lock)
+            lock.close()
 
 
 class _Ages:

@@ -18,8 +18,8 @@ from store.segments import Segment, write_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from store.files import File
     from store.history import Span
 
 # Rows whose new verdicts are in memory at once, 25 bytes each: a merged segment has about as many.
@@ -48,7 +48,7 @@ class Rewriting:
         self.replaced = self.removed = 0
         self.changes: Counter[Change] = Counter()
 
-    def rewrite(self, source: Path, target: Path) -> Segment | None:
+    def rewrite(self, source: File, target: File) -> Segment | None:
         """Write a segment anew: all its rows, in their order, with the new verdicts there are.
 
         Left out is what old rules made of other readings and the new ones do not. None, and
@@ -58,19 +58,19 @@ class Rewriting:
         segment = write_pieces(self._pieces(source), target)
         if (self.replaced, self.removed) != before:
             return segment
-        target.unlink()
+        target.remove()
         return None
 
-    def compare(self, source: Path) -> None:
+    def compare(self, source: File) -> None:
         """Only count what `rewrite` would change."""
         for _ in self._pieces(source, only=[*_KEYS, *VERDICT_COLUMNS, "rule_version"]):
             pass
 
-    def _pieces(self, source: Path, *, only: Sequence[str] = ()) -> Iterator[pa.Table]:
+    def _pieces(self, source: File, *, only: Sequence[str] = ()) -> Iterator[pa.Table]:
         """Read a segment row group by row group, and replace; `only` the columns to be compared."""
         names = only or _SCHEMA.names
         try:
-            with pq.ParquetFile(source) as file:
+            with pq.ParquetFile(source.open()) as file:
                 for groups in _runs(file):
                     meant = [group for group in groups if self._may_hold(file, group)]
                     found = self._found(_read(file, meant, _KEYS)) if meant else None

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,9 +16,9 @@ from store import failures, rollups, tables
 from store.catalog import attach
 from store.commit import Committer
 from store.creation import renew_views
-from store.durable import make_folder
-from store.folder import Folder, claim
+from store.folder import Folder
 from store.history import named
+from store.locks import claim
 from store.rollups import Progress
 from store.segments import ROW_GROUP_ROWS, Segment, write_segment
 from store.swapping import Swap, Swapper
@@ -66,7 +65,7 @@ def roll_up(folder: Path) -> int:
     except OSError as error:
         raise failures.of_disk(error) from error
     finally:
-        os.close(lock)
+        lock.close()
 
 
 def progress(connection: duckdb.DuckDBPyConnection) -> Progress:
@@ -169,11 +168,8 @@ class _Step:
 
     def _write(self, table: tables.Table, rows: pa.Table, then: Progress) -> Segment:
         """Name a segment after its step: one that a crash left is replaced by the next try."""
-        folder = self._folder.data / table.schema / table.name
-        make_folder(folder)
-        return write_segment(
-            rows.cast(table.columns), folder / f"rollup-{then.step_count:012d}.parquet"
-        )
+        name = f"{table.folder}/rollup-{then.step_count:012d}.parquet"
+        return write_segment(rows.cast(table.columns), self._folder.data / name)
 
     def _move(self, then: Progress) -> None:
         """Move the one row inside a transaction; the step that it was based on guards it."""

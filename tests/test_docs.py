@@ -100,6 +100,8 @@ def test_every_default_that_is_shown_is_the_one_that_holds() -> None:
         rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", sections[section.name], flags=re.MULTILINE)
         for key, shown in rows:
             holds = getattr(section.default, key)
+            if isinstance(holds, msgspec.Struct):
+                continue  # a table of its own, in words
             if holds is not None and shown.strip("`") != _as_toml(holds):
                 wrong.append(f"{section.name}.{key}: {shown}, not {_as_toml(holds)}")
     assert not wrong

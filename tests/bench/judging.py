@@ -39,7 +39,8 @@ from clean.state import arrays, new_state
 from contracts.batches import RAW_SCHEMA, RawBatch, RawCommit
 from contracts.tags import TagRule
 from gainline import wiring
-from gainline.config import Settings, StoreSection
+from gainline.config import Settings
+from gainline.sections import StoreSection
 
 BATCH = 5_000
 SECOND_US = 1_000_000

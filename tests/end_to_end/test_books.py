@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from analytics import panel
 from gainline import valuation, wiring
 from gainline.comparison import compare_with_books
-from gainline.config import PricesSection, Settings, StoreSection
+from gainline.config import Settings
 from gainline.flow import Bench, Intake
+from gainline.sections import PricesSection, StoreSection
 from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate

@@ -6,8 +6,9 @@ import pytest
 
 from contracts.errors import DataError
 from gainline import accounts, wiring
-from gainline.config import Settings, StoreSection
+from gainline.config import Settings
 from gainline.flow import Intake
+from gainline.sections import StoreSection
 from ingest.blocks import Received
 from ingest.sources import Sources
 

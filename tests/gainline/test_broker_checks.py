@@ -14,9 +14,10 @@ from contracts.endpoint import Endpoint
 from contracts.errors import ConfigError, UnreachableError
 from contracts.message import Address
 from gainline.broker_checks import broker_findings, granted
-from gainline.config import BrokerSection, Settings
+from gainline.config import Settings
 from gainline.connection import broker_endpoint
 from gainline.finding import Finding
+from gainline.sections import BrokerSection
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
 from ingest.mqtt.examination import Keeping, keeping, not_granted

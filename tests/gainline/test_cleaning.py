@@ -14,8 +14,9 @@ from contracts.errors import DataError, TransientError
 from gainline import long_tables
 from gainline.cleaning import clean_file
 from gainline.cli import run
-from gainline.config import Settings, TagSection
+from gainline.config import Settings
 from gainline.flagging import Standard, flag_of
+from gainline.sections import TagSection
 from gainline.tables import read_table, write_table
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,9 +11,10 @@ import pytest
 from contracts.endpoint import Endpoint, endpoint_of
 from contracts.errors import ConfigError, ContractError
 from contracts.message import Address
-from gainline.config import BrokerSection, Settings, load
+from gainline.config import Settings, load
 from gainline.connection import broker_endpoint, broker_topics, cautions
 from gainline.mistakes import naming_place
+from gainline.sections import BrokerSection
 from tests.authority import Authority
 
 SECRET = "hunter2 'and' \"more\""

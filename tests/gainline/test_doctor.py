@@ -8,11 +8,11 @@ from structlog.testing import capture_logs
 
 from contracts.errors import ConfigError
 from gainline import doctor
-from gainline.config import (
+from gainline.config import Settings
+from gainline.sections import (
     BrokerSection,
     IngestSection,
     ScheduleSection,
-    Settings,
     StoreSection,
     TagSection,
 )

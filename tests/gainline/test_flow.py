@@ -13,9 +13,10 @@ import pytest
 from contracts.batches import CleanCommit, RawCommit
 from contracts.errors import TransientError
 from gainline import wiring
-from gainline.config import Settings, StoreSection, TagSection
+from gainline.config import Settings
 from gainline.flow import Bench, Intake
 from gainline.reporting import Occasion, gather
+from gainline.sections import StoreSection, TagSection
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources

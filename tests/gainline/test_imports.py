@@ -19,9 +19,10 @@ import pytest
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Origin
 from gainline import flow, imports, wiring
-from gainline.config import Settings, StoreSection
+from gainline.config import Settings
 from gainline.handover import desk_of
 from gainline.imports import import_files
+from gainline.sections import StoreSection
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for

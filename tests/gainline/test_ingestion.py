@@ -18,13 +18,14 @@ from structlog.testing import capture_logs
 
 from contracts.errors import ConfigError
 from contracts.message import Address
-from gainline.config import BrokerSection, IngestSection, Settings, StoreSection
+from gainline.config import Settings
 from gainline.ingest_state import IngestState, tell
 from gainline.ingestion import ingest
 from gainline.loops import Stop, beside, guarded, kept_up, started
 from gainline.partition_process import Told, start
 from gainline.partitions import partitions
 from gainline.readers import PartitionProcesses, partition_processes
+from gainline.sections import BrokerSection, IngestSection, StoreSection
 from ingest.broker import embedded_broker
 from ingest.mqtt.publisher import Publisher
 from tests.end_to_end.pipeline import REPOSITORY, rows, wait_for

@@ -7,10 +7,11 @@ import pytest
 
 from gainline import wiring
 from gainline.cli import run
-from gainline.config import Settings, StoreSection
+from gainline.config import Settings
 from gainline.doctor import examine
 from gainline.flow import Intake
 from gainline.keeping import back_up_store, restore_store
+from gainline.sections import StoreSection
 from ingest.blocks import Received
 from ingest.inbox import Inbox
 from ingest.sources import Sources

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gainline import wiring
-from gainline.config import Settings, TagSection
+from gainline.config import Settings
 from gainline.rejudging import Wish, rejudge
+from gainline.sections import TagSection
 from store.history import Span
 from store.query import fetch
 from tests.gainline.test_made_tags import FEATURES, START_US, WAVE, readings, settings_in, stored

@@ -14,10 +14,11 @@ from contracts.batches import LedgerEntry, RawBatch, RawCommit
 from contracts.quality import Reason
 from contracts.tags import Kind, Tag
 from gainline import wiring
-from gainline.config import CleanSection, Settings, StoreSection, TagSection
+from gainline.config import Settings
 from gainline.made_tags import made_of
 from gainline.page.flowstate import flow_state
 from gainline.places import renewed, tag_maker
+from gainline.sections import CleanSection, StoreSection, TagSection
 from store.lake import Lake
 from store.maintain import maintain
 from store.query import fetch

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from gainline import services
-from gainline.config import PageSection, Settings, StoreSection
+from gainline.config import Settings
 from gainline.ingest_state import IngestState, tell, told
 from gainline.page.flowstate import FlowState, flow_state
+from gainline.sections import PageSection, StoreSection
 from store.lake import Lake
 from tests.end_to_end.pipeline import free_port, get, wait_for
 

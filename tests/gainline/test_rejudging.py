@@ -19,9 +19,10 @@ from contracts.tags import TagRule
 from gainline import rejudging as verb
 from gainline import wiring
 from gainline.cli import run
-from gainline.config import Settings, StoreSection, TagSection
+from gainline.config import Settings
 from gainline.rejudging import Wish, rejudge
 from gainline.rules_in_force import rules_in_force
+from gainline.sections import StoreSection, TagSection
 from store import lake as lake_module
 from store.history import Span
 from store.lake import Lake

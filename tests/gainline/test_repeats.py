@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gainline import wiring
-from gainline.config import IngestSection, Settings, StoreSection
+from gainline.config import Settings
 from gainline.flow import Bench, Intake
+from gainline.sections import IngestSection, StoreSection
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch

@@ -14,9 +14,10 @@ import typer
 from contracts.errors import DataError
 from contracts.message import NOT_UTF8
 from gainline import accounts, dead_letters, flow, wiring
-from gainline.config import IngestSection, Settings, StoreSection
+from gainline.config import Settings
 from gainline.handover import desk_of
 from gainline.replaying import Choice, replay_dead_letters
+from gainline.sections import IngestSection, StoreSection
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gainline import wiring
-from gainline.config import ScheduleSection, Settings, StoreSection, UpgradeSection
+from gainline.config import Settings
 from gainline.reporting import Occasion, make_due_reports, write_report
+from gainline.sections import ScheduleSection, StoreSection, UpgradeSection
 from ingest.broker import embedded_broker
 from ingest.mqtt.publisher import Publisher
 from store.lake import ReportSlot

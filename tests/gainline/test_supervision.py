@@ -14,7 +14,8 @@ import pytest
 
 from contracts.errors import ConfigError
 from gainline import wiring
-from gainline.config import BrokerSection, Settings
+from gainline.config import Settings
+from gainline.sections import BrokerSection
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
 from ingest.mqtt.publisher import Publisher

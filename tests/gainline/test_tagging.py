@@ -12,9 +12,10 @@ from contracts.errors import DataError
 from contracts.tags import EDITABLE
 from gainline import tagging, wiring
 from gainline.cli import run
-from gainline.config import Settings, StoreSection, TagSection
+from gainline.config import Settings
 from gainline.ending import EXIT_ANSWER_IS_BAD, EXIT_WRONG_COMMAND_LINE, EXIT_WRONG_CONFIGURATION
 from gainline.flow import Bench, Intake
+from gainline.sections import StoreSection, TagSection
 from gainline.tag_verbs import tags_app
 from ingest.blocks import Received
 from ingest.sources import Sources

@@ -8,8 +8,9 @@ import pytest
 
 from contracts.errors import ConfigError, DataError, TransientError
 from store.backup import Done, back_up
-from store.folder import Folder, files_kept
+from store.folder import Folder
 from store.lake import Lake
+from store.locks import files_kept
 from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
 from store.query import fetch
 from store.restore import MARKER, repair, restore
@@ -23,6 +24,7 @@ WRITER = """
 import select, sys
 from pathlib import Path
 from store.lake import Lake
+from store.locks import files_kept
 from tests.store.samples import raw_commit
 with Lake.open(Path(sys.argv[1]), writer="ingest") as lake:
     first = lake.ingest_progress().arrival

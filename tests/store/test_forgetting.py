@@ -16,10 +16,11 @@ from contracts.errors import TransientError
 from contracts.tags import Kind, Place, Tag
 from store import forgetting
 from store.compacting import compact
-from store.folder import Folder, files_kept
+from store.folder import Folder
 from store.forgetting import Forgotten, forget
 from store.history import Span
 from store.lake import Lake
+from store.locks import files_kept
 from store.query import connect, fetch
 from store.rolling import roll_up
 from store.wanted import Wanted
@@ -181,6 +182,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from store.forgetting import forget
+from store.locks import files_kept
 from tests.store.test_forgetting import wanted
 print("started", flush=True)
 forget(Path(sys.argv[1]), wanted())
