@@ -112,7 +112,8 @@ class LedgerEntry(NamedTuple):
 
     `gateway` is "" for messages that name none. Counts are of messages. A dead letter that could
     be read when it was sent again is stored + 1, dead_letter - 1; where its gateway is known only
-    now, it has moved from the one entry, as received, to the other.
+    now, it has moved from the one entry, as received, to the other. `left_out` counts readings of
+    stored messages that a rule of privacy has kept out.
     """
 
     gateway: str
@@ -120,6 +121,7 @@ class LedgerEntry(NamedTuple):
     stored: int
     duplicate: int
     dead_letter: int
+    left_out: int = 0
 
 
 class HandedOver(NamedTuple):

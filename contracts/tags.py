@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -46,6 +47,8 @@ class Tag:
     path: str | None = None
     edited: frozenset[str] = frozenset()  # which of EDITABLE were set by hand
     gateway: str | None = None  # that sent it first, None if it did not name itself
+    # from when on the unit holds, None: of all readings. Before, it was what was said before.
+    unit_from: datetime | None = None
 
     def words(self) -> dict[str, str | None]:
         """Give what is said of the tag, under the names of EDITABLE."""

@@ -24,6 +24,7 @@ from gainline.sections import (
     PageSection,
     PanelSection,
     PricesSection,
+    PrivacySection,
     ScheduleSection,
     Secret,
     Section,
@@ -43,6 +44,7 @@ class Settings(Section, frozen=True):
     ingest: IngestSection = IngestSection()
     store: StoreSection = StoreSection()
     tags: tuple[TagSection, ...] = ()
+    privacy: PrivacySection = PrivacySection()
     clean: CleanSection = CleanSection()
     panel: PanelSection = PanelSection()
     prices: PricesSection = PricesSection()

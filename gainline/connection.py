@@ -69,9 +69,10 @@ def cautions(settings: Settings, config: Path | None = None) -> list[str]:
             " else reaches that network"
         )
     own = config if broker.password and PASSWORD_VARIABLE not in os.environ else None
-    secrets = {"password": own, "password_file": broker.password_file, "key_file": broker.key_file}
+    secrets = {f"broker.{key}": getattr(broker, key) for key in ("password_file", "key_file")}
+    secrets |= {"broker.password": own, "privacy.key_file": settings.privacy.key_file}
     found += [
-        f"broker.{key}: everybody on this machine can read {path}: chmod o-r {path}"
+        f"{key}: everybody on this machine can read {path}: chmod o-r {path}"
         for key, path in secrets.items()
         if path and _is_open_to_all(Path(path))
     ]

@@ -19,8 +19,11 @@ from gainline.connection import broker_endpoint, broker_topics, cautions
 from gainline.finding import Finding, look
 from gainline.page.flowstate import flow_state
 from gainline.partitions import partitions
+from gainline.places import templates
+from gainline.private import check_rules, privacy_of
 from gainline.schedule import due_slots
 from gainline.store_place import check_location
+from gainline.zones import zone_finder
 from store.scrub_rounds import ROUND, standing
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
@@ -49,8 +52,8 @@ def examine(settings: Settings, config: Path | None = None) -> list[Finding]:
 def refuse_start(settings: Settings, config: Path | None, *, connects: bool) -> None:
     """Raise ConfigError for what a service must not start with; nothing has been touched then.
 
-    One that does not connect to the broker need not be able to read the secrets for it. What is
-    doubtful goes into the log.
+    One that does not connect to the broker need not be able to read the secrets of those who do.
+    What is doubtful goes into the log.
     """
     refuse_foreign_packages()
     check_settings(settings, connects=connects)
@@ -78,7 +81,9 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
     if connects:
         broker_endpoint(settings)
         broker_topics(settings)
-    wiring.how_to_read(settings)
+        privacy_of(settings.privacy)
+    check_rules(settings.privacy)
+    zone_finder(settings.ingest, templates(settings))
     partitions(settings)
     check_location(settings)
     wiring.rule_for(settings)

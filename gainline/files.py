@@ -1,16 +1,18 @@
 """Decodes one payload as ingest would, for the verb `probe`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import typer
 
 from contracts.errors import DataError
 from gainline import wiring
 from gainline.config import Settings
 from ingest.decode import decode
 from ingest.probe import probe_lines
-from ingest.readings import Refusal
+from ingest.readings import Decoded, Refusal
 
 
 def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
@@ -19,8 +21,14 @@ def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
     Without a file the payload is standard input.
     """
     payload = _bytes_of(file) if file else sys.stdin.buffer.read()
-    outcome = decode(topic, payload, wiring.rules(settings))
-    lines = [msgspec.json.encode(line) + b"\n" for line in probe_lines(outcome)]
+    rules = wiring.rules(settings)
+    outcome = decode(topic, payload, rules)
+    parts: Sequence[Decoded | Refusal] = [outcome]
+    if rules.privacy is not None and not isinstance(outcome, Refusal):
+        parts, left_out = rules.privacy.shown(topic, outcome)
+        if left_out:
+            typer.echo(f"gainline: {left_out} readings are left out by [privacy]", err=True)
+    lines = [msgspec.json.encode(line) + b"\n" for part in parts for line in probe_lines(part)]
     sys.stdout.buffer.write(b"".join(lines))
     sys.stdout.flush()
     return not isinstance(outcome, Refusal)

@@ -28,7 +28,7 @@ QUALITY_SQL = """
 SELECT coalesce(t.line, r.tag) AS name, sum(r.readings)::BIGINT AS readings,
        sum(r.good)::BIGINT AS good
 FROM (SELECT tag, count(*) AS readings, count(*) FILTER (quality = 0) AS good
-      FROM clean.readings WHERE source_time < {until} GROUP BY tag) AS r
+      FROM clean.named WHERE source_time < {until} GROUP BY tag) AS r
 LEFT JOIN tags AS t ON r.tag = t.tag
 GROUP BY name ORDER BY name
 """.strip()
@@ -41,7 +41,7 @@ GROUP BY ALL ORDER BY ALL
 # The tags in which most was found are the ones to look at; where nothing was, the first ones.
 SERIES_TAGS_SQL = """
 SELECT tag, min(source_time) FILTER (quality = 2) AS first_bad
-FROM clean.readings WHERE value IS NOT NULL AND source_time < {until}
+FROM clean.named WHERE value IS NOT NULL AND source_time < {until}
 GROUP BY tag ORDER BY count(*) FILTER (quality = 2) DESC, tag LIMIT 4
 """.strip()
 # Enough to see a fault among its neighbours, few enough to see it at all.

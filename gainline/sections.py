@@ -29,6 +29,8 @@ Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 # Taken from the environment as it stands there, quotes and all.
 Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+# Levels of a tag, from either end.
+Level = Annotated[int, msgspec.Meta(ge=-256, le=256)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +135,30 @@ class TagSection(Section, frozen=True):
     machine_state: Text | None = None
     smooth: bool | None = None
     source_unit: Text | None = None
+
+
+class PrivateSection(Section, frozen=True):
+    """What is done to the readings of the tags that match a pattern."""
+
+    pattern: Text
+    drop: tuple[Literal["tag", "text"], ...] = ()
+    pseudonymise: tuple[Literal["tag", "value", "text"], ...] = ()
+    levels: tuple[Level, ...] = ()
+
+
+class PrivacySection(Section, frozen=True):
+    """What is not stored as it came."""
+
+    key: Secret | None = None
+    key_file: Text | None = None
+    gateways: tuple[Text, ...] = ()
+    rules: tuple[PrivateSection, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show everything but the key."""
+        shown = {field: getattr(self, field) for field in self.__struct_fields__}
+        shown |= {"key": None if self.key is None else "…"}
+        return f"PrivacySection({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
 
 class CleanSection(Section, frozen=True):

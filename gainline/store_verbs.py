@@ -61,5 +61,6 @@ def forget(
 
     if begin is not None and end is not None and end <= begin:
         raise typer.BadParameter(f"--to {end} is not after --from {begin}")
-    done = forget_tags(checked_settings(config, store), tag, (begin, end), is_dry_run=not yes)
-    show_forgotten(done, is_dry_run=not yes, in_json=as_json)
+    settings = checked_settings(config, store)
+    done, beyond = forget_tags(settings, tag, (begin, end), is_dry_run=not yes)
+    show_forgotten(done, beyond, is_dry_run=not yes, in_json=as_json)

@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from gainline.options import ConfigOption, FormatOption, StoreOption, settings_of, store_folder
+from gainline.options import (
+    ConfigOption,
+    FormatOption,
+    FromOption,
+    StoreOption,
+    settings_of,
+    store_folder,
+)
 
 tags_app = typer.Typer(no_args_is_help=True)
 
@@ -39,6 +46,7 @@ def set_tag(
         Literal["gauge", "counter", "inventory", "state", "waveform"] | None,
         typer.Option(help="What its values are."),
     ] = None,
+    since: FromOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_configured: Annotated[
@@ -53,8 +61,29 @@ def set_tag(
     words = {name: word for name, word in given.items() if word is not None}
     if not words and not as_configured:
         raise typer.BadParameter("nothing to set; give --unit, --line or another of the options")
+    if since is not None and (set(words) != {"unit"} or as_configured):
+        raise typer.BadParameter("--from is for --unit alone: all else holds for all readings")
     settings = settings_of(config, store=store)
-    tagging.set_tag(settings, tag, words, as_configured=as_configured)
+    tagging.set_tag(settings, tag, words, as_configured=as_configured, unit_from=since)
+
+
+@tags_app.command("rename")
+def rename_tag(
+    old: Annotated[str, typer.Argument(help="A tag, or all below one: lyon/line1/*")],
+    new: Annotated[
+        str | None, typer.Argument(help="Its new name; of all below: turin/l1/*")
+    ] = None,
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Show it under its own name again.")] = False,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show what is stored of a tag under another name; no file is written anew."""
+    if (new is None) != undo:
+        raise typer.BadParameter("name the new tag, or --undo")
+    from gainline import renaming
+
+    renaming.rename_tags(settings_of(config, store=store), old, new)
 
 
 @tags_app.command("import")

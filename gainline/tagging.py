@@ -6,6 +6,8 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -34,12 +36,17 @@ def list_tags(folder: Path, form: Format) -> None:
 
 
 def set_tag(
-    settings: Settings, tag: str, words: Mapping[str, str], *, as_configured: bool = False
+    settings: Settings,
+    tag: str,
+    words: Mapping[str, str],
+    *,
+    as_configured: bool = False,
+    unit_from: datetime | None = None,
 ) -> None:
     """Set some words of a tag by hand and print the tag; an empty word is none.
 
-    `as_configured`: what was set before is forgotten. Raises DataError for a tag or a word that
-    cannot be.
+    `as_configured`: what was set before is forgotten. `unit_from`: the unit holds from then on,
+    else for all readings. Raises DataError for a tag, a word or a time that cannot be.
     """
     make = tag_maker(settings)
 
@@ -47,8 +54,8 @@ def set_tag(
         found = _tag_in(known, tag)
         if as_configured:
             plain = made_tag(make(tag, found.path), known).words()
-            found = found.saying(plain, edited=frozenset())
-        return [_edited(found, words)]
+            found = replace(found.saying(plain, edited=frozenset()), unit_from=None)
+        return [_edited(found, words, unit_from)]
 
     with _editing(Path(settings.store.folder)) as lake:
         lake.revise_tags(revise)
@@ -89,11 +96,17 @@ def _tag_in(known: Mapping[str, Tag], name: str) -> Tag:
     raise DataError(f"no tag is called {name!r}; {hint}")
 
 
-def _edited(tag: Tag, words: Mapping[str, str]) -> Tag:
+def _edited(tag: Tag, words: Mapping[str, str], unit_from: datetime | None = None) -> Tag:
+    if unit_from and tag.unit_from and unit_from < tag.unit_from:
+        raise DataError(
+            f"the unit of {tag.tag} has changed at {tag.unit_from:%Y-%m-%d %H:%M:%S} UTC, which is"
+            " later: set the first unit without --from, then each change in its order"
+        )
     said = {name: _checked(word) or None for name, word in words.items()}
     if "kind" in said and said["kind"] not in set(Kind):
         raise DataError(f"the kind {words['kind']!r} is none of {', '.join(Kind)}")
-    return tag.saying(said, edited=tag.edited | said.keys())
+    edited = tag.saying(said, edited=tag.edited | said.keys())
+    return replace(edited, unit_from=unit_from) if "unit" in said else edited
 
 
 def _checked(word: str) -> str:

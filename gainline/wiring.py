@@ -14,6 +14,7 @@ from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import Bench, HowToRead
 from gainline.partitions import Partition, journals_of_partitions, partitions
 from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
+from gainline.private import privacy_of
 from gainline.rules_in_force import rules_in_force
 from gainline.sections import IngestSection, KeptTags, RetentionSection
 from gainline.zones import zone_finder
@@ -120,9 +121,9 @@ def how_to_read(settings: Settings) -> HowToRead:
 
 
 def rules(settings: Settings) -> Rules:
-    """Give the decoders their limits and the zone of times without an offset."""
+    """Give the decoders their limits, the zone of times without an offset, what is private."""
     zone_of = zone_finder(settings.ingest, templates(settings))
-    return Rules(limits(settings.ingest), zone_of)
+    return Rules(limits(settings.ingest), zone_of, privacy_of(settings.privacy))
 
 
 def limits(ingest: IngestSection) -> Limits:

@@ -9,12 +9,14 @@ from contracts.batches import DeadLetter, HandedOver, LedgerEntry, RawBatch, Raw
 from contracts.errors import ContractError
 from ingest.decode import complaint_of_topic, decode, decode_sparkplug
 from ingest.identity import level_of
+from ingest.privacy import Private
+from ingest.private_runs import Left, left_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
 from ingest.runs import read_run
 from ingest.sparkplug.host import PREFIX, Outcome
 from ingest.timeliness import with_time_reasons
-from ingest.topic_numbers import tags_of
+from ingest.topic_numbers import Stored, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +86,7 @@ class _Draft:
         self.rows = Rows()
         self.memory = known.memory.copy()
         self._catalogue, self._rules = known.catalogue, known.rules
+        self._privacy = known.rules.privacy
         self._catalogue.topic_numbers.retry()
         self._ledger = _Ledger(self.memory.ledger_name)
         self._dead: list[DeadLetter] = []
@@ -116,25 +119,39 @@ class _Draft:
     def _add_run(self, messages: Sequence[Message]) -> bool:
         """Store messages that can be read at once, if all are new; else do nothing."""
         limits = self._rules.limits
-        run = read_run(messages, self._catalogue.topic_numbers, self._can_be, limits)
+        run = read_run(messages, self._catalogue.topic_numbers, self._stored_as, limits)
         if run is None or self.rows.byte_count_with(run) >= TABLE_BYTES_MAX:
             return False
-        if not self.memory.admit_run(run):
+        left = Left(run, run, {})
+        if self._privacy is not None:
+            run = self._privacy.of_run(run)
+            left = left_of(run)
+        if left.known is not None and not self.memory.admit_run(left.known):
             return False
-        self.rows.add_run(run)
+        if left.stored is not None:
+            self.rows.add_run(left.stored)
         for gateway, count in run.by_gateway():
             self._ledger.of(gateway).stored += count
+        for gateway, count in left.left_out.items():
+            self._ledger.of(gateway).left_out += count
         return True
 
-    def _can_be(self, topic: str, layout: Layout) -> bool:
-        """Tell whether messages of a topic can be of a layout: one of native readings."""
+    def _stored_as(self, topic: str, layout: Layout) -> Stored | None:
+        """Tell how messages of a topic and a layout are stored; None if one by one."""
         tag_bytes = self._rules.limits.tag_bytes
-        return (
-            not topic.startswith((OWN_TOPICS, PREFIX))
-            and complaint_of_topic(topic, tag_bytes) is None
-            and len(topic.encode()) < tag_bytes
-            and all(map(self._catalogue.has, tags_of(topic, layout)))
-        )
+        if (
+            topic.startswith((OWN_TOPICS, PREFIX))
+            or complaint_of_topic(topic, tag_bytes) is not None
+            or len(topic.encode()) >= tag_bytes
+        ):
+            return None
+        if self._privacy is None:
+            stored: Stored | None = Stored(topic, tags_of(topic, layout))
+        else:
+            stored = self._privacy.stored(topic, layout.paths)
+        if stored is None or not all(self._catalogue.has(tag) for tag in stored.tags if tag):
+            return None
+        return stored
 
     def add(self, message: Message) -> None:
         """Give a message its place."""
@@ -156,10 +173,17 @@ class _Draft:
 
     def _add_new(self, message: Message) -> str:
         """Give a message its place; tell what it became, in a word of the ledger."""
+        private = self._read(message)
+        if isinstance(private.outcome.decoded, Refusal):
+            return self._refuse(private, private.outcome.decoded)
+        return self._store(private, private.outcome.decoded)
+
+    def _read(self, message: Message) -> Private:
+        """Decode a message, and take out of it what is not to be stored."""
         outcome = self._decode(message)
-        if isinstance(outcome.decoded, Refusal):
-            return self._refuse(message, outcome.decoded)
-        return self._store(message, outcome.decoded, outcome)
+        if self._privacy is None:
+            return Private(message, outcome)
+        return self._privacy.applied(message, outcome)
 
     def _decode(self, message: Message) -> Outcome:
         if not message.topic.startswith(PREFIX):
@@ -172,31 +196,47 @@ class _Draft:
             received_us=message.received_us,
         )
 
-    def _store(self, message: Message, decoded: Decoded, outcome: Outcome) -> str:
+    def _store(self, private: Private, decoded: Decoded) -> str:
         """Store a message, unless it has been seen, or brings more tags than may be."""
-        gateway = decoded.gateway or ""
-        complaint = self._catalogue.complaint_of(decoded)
+        message, outcome, gateway = private.message, private.outcome, decoded.gateway or ""
+        complaint = self._complaint_of(outcome, decoded)
         if complaint:
             refusal = Refusal("too_many_tags", complaint, gateway, decoded.epoch, decoded.seq)
-            return self._refuse(message, refusal)
+            return self._refuse(private, refusal)
         level = level_of(decoded)
-        if not self.memory.admit(level, message, decoded):
+        known_by = private.known_by(level, decoded)
+        is_new = private.is_nothing and not message.retained
+        if not is_new and not self.memory.admit(level, message, known_by):
             self._ledger.of(gateway).duplicate += 1
             return "duplicate"
         if outcome.node_name:
             self.memory.births.note(outcome.node_name, outcome.node)
-        self._catalogue.learn(decoded, message.topic)
-        self.rows.add(message, decoded, level)
+        self._keep(private, decoded, level)
         self._ledger.of(gateway).stored += 1
         return "stored"
 
-    def _refuse(self, message: Message, refusal: Refusal) -> str:
+    def _complaint_of(self, outcome: Outcome, decoded: Decoded) -> str:
+        if not outcome.apart:
+            return self._catalogue.complaint_of(decoded)
+        complaints = (self._catalogue.complaint_of(part) for _, part in outcome.apart)
+        return next(filter(None, complaints), "")
+
+    def _keep(self, private: Private, decoded: Decoded, level: str) -> None:
+        """Add the readings of a message, and its tags."""
+        message, apart = private.message, private.outcome.apart
+        for topic, part in apart or ((message.topic, decoded),):
+            self._catalogue.learn(part, topic)
+            self.rows.add(message._replace(topic=topic) if apart else message, part, level)
+        if private.left_out:
+            self._ledger.of(decoded.gateway or "").left_out += private.left_out
+
+    def _refuse(self, private: Private, refusal: Refusal) -> str:
         """Keep a message that cannot be read, unless it has been seen."""
         entry = self._ledger.of(refusal.gateway)
-        if not self.memory.admit_refused(message, refusal):
+        if not self.memory.admit_refused(private.message, refusal):
             entry.duplicate += 1
             return "duplicate"
-        self._dead.append(_dead_letter(message, refusal))
+        self._dead.append(_dead_letter(private, refusal))
         entry.dead_letter += 1
         return "dead_letter"
 
@@ -204,16 +244,17 @@ class _Draft:
         """Store a dead letter that can be read by now; else it stays what it is."""
         if position not in self._waiting:
             return "duplicate"
-        outcome = self._decode(message).decoded
-        if isinstance(outcome, Refusal) or self._catalogue.complaint_of(outcome):
+        private = self._read(message)
+        decoded = private.outcome.decoded
+        if isinstance(decoded, Refusal) or self._complaint_of(private.outcome, decoded):
             return "dead_letter"
-        level = level_of(outcome)
+        level = level_of(decoded)
         # its count is known from now on, if it was not when it was refused
-        self.memory.note_replayed(level, message, outcome)
-        self._catalogue.learn(outcome, message.topic)
-        self.rows.add(message, outcome, level)
+        known_by = private.known_by(level, decoded)
+        self.memory.note_replayed(level, private.message, known_by)
+        self._keep(private, decoded, level)
         self._ledger.of(self._waiting.pop(position)).dead_letter -= 1
-        self._ledger.of(outcome.gateway or "").stored += 1
+        self._ledger.of(decoded.gateway or "").stored += 1
         self._replayed.append(position)
         return "stored"
 
@@ -240,11 +281,12 @@ class _Draft:
         )
 
 
-def _dead_letter(message: Message, refusal: Refusal) -> DeadLetter:
+def _dead_letter(private: Private, refusal: Refusal) -> DeadLetter:
+    message = private.message
     return DeadLetter(
         position=message.position,
         topic=message.topic.encode(errors="backslashreplace").decode(),
-        payload=message.payload,
+        payload=b"" if private.is_touched else message.payload,
         reason=f"{refusal.code}: {refusal.words}",
         received_us=message.received_us,
         gateway=refusal.gateway,
@@ -257,6 +299,7 @@ class _Counts:
     duplicate: int = 0
     dead_letter: int = 0
     readings: int = 0
+    left_out: int = 0  # readings
 
     def add(self, outcome: str) -> None:
         """Count one more message that became what the word of the ledger says."""
@@ -286,6 +329,7 @@ class _Ledger:
                 one.stored,
                 one.duplicate,
                 one.dead_letter,
+                one.left_out,
             )
             for gateway, one in self._counts.items()
         )

@@ -119,11 +119,11 @@ class Memory:
         if stretches is None or not self._epochs.go_on(stretches):
             return False
         if len(run.uncounted):
-            digests = {index: hash_of(run.messages[index]) for index in run.several()}
+            digests = {index: hash_of(run.known(index)) for index in run.several()}
             if not self._recent.admit_run(run, digests.values()):
                 return False
             for index in run.last_of_topics():
-                message = run.messages[index]
+                message = run.known(index)
                 self._lasts.note(message, digests.get(index) or hash_of(message))
         self._epochs.admit_stretches(stretches)
         return True

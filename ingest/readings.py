@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ingest.privacy import Privacy
+
 # the time of a reading that has none, in columns of microseconds: a null without a second array
 NO_TIME = -(2**63)
 # the count of a message that has none, in columns of counts, which start at 0
@@ -53,6 +55,7 @@ class Rules:
 
     limits: Limits = Limits()
     zone_of: Callable[[str], tzinfo] = _utc  # of a topic
+    privacy: Privacy | None = None  # what is not stored as it came
 
 
 class Context(Struct, frozen=True, gc=False):

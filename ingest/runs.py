@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from contracts.message import Message
     from ingest.layouts import Layout, Read
     from ingest.readings import Limits
-    from ingest.topic_numbers import TopicNumbers
+    from ingest.topic_numbers import Stored, TopicNumbers
 
 # To read the messages of one layout at once costs what some ten cost one by one.
 MESSAGES_A_LAYOUT_MIN = 16
@@ -70,6 +71,32 @@ class Run(NamedTuple):
     values: npt.NDArray[np.float64]
     tags: npt.NDArray[np.int64]  # numbers of topics.tags
     counted: Counted | None
+    known_as: Callable[[int], Message] | None = None  # else as it came
+
+    def known(self, index: int) -> Message:
+        """Give a message as it is to be known again."""
+        return self.known_as(index) if self.known_as else self.messages[index]
+
+    def of(self, is_chosen: npt.NDArray[np.bool_]) -> Run:
+        """Give some of the messages."""
+        rows = np.repeat(is_chosen, self.row_counts)
+        counted = self.counted
+        if counted is not None:
+            gateways, epochs, seqs = counted
+            counted = Counted(
+                Labels(gateways.numbers[is_chosen], gateways.names),
+                Labels(epochs.numbers[is_chosen], epochs.names),
+                seqs[is_chosen],
+            )
+        return self._replace(
+            messages=list(compress(self.messages, is_chosen.tolist())),
+            numbers=self.numbers[is_chosen],
+            row_counts=self.row_counts[is_chosen],
+            times=self.times[rows],
+            values=self.values[rows],
+            tags=self.tags[rows],
+            counted=counted,
+        )
 
     @property
     def uncounted(self) -> npt.NDArray[np.int64]:
@@ -149,7 +176,7 @@ class Run(NamedTuple):
 def read_run(
     messages: Sequence[Message],
     topics: TopicNumbers,
-    can_be: Callable[[str, Layout], bool],
+    stored_as: Callable[[str, Layout], Stored | None],
     limits: Limits,
 ) -> Run | None:
     """Read messages whose topics have a layout each, and which are what `decode` reads as native.
@@ -160,7 +187,7 @@ def read_run(
     """
     if any([one.retained or one.origin is not None for one in messages]):  # noqa: C419  # faster
         return None
-    numbers = topics.of(messages, can_be)
+    numbers = topics.of(messages, stored_as)
     if numbers is None:
         return None
     parts = _parts_of(messages, topics.layout_numbers[numbers], topics, limits)

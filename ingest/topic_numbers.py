@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 TOPIC_KEY_BYTES = 8
 IS_TOPIC_KEY = 1  # in its first byte
 _FORGOTTEN_MAX = 1_024  # topics whose columns are kept although their layout has changed
+
+
+class Stored(NamedTuple):
+    """The topic and the tags under which messages are stored; None: a tag that is left out."""
+
+    topic: str
+    tags: list[str] | list[str | None]
+    is_private: bool = False  # not all is stored as it came
 
 
 class TopicNumbers:
@@ -44,6 +52,8 @@ class TopicNumbers:
         self._tags: list[str] = []
         self._first_tags: list[int] = []
         self._layouts_of: list[Layout] = []
+        self._are_kept: list[bool] = []
+        self._are_private: list[bool] = []
         self.keys: list[bytes] = []
         self._spread()
 
@@ -54,18 +64,18 @@ class TopicNumbers:
             self.clear()
 
     def of(
-        self, messages: Sequence[Message], can_be: Callable[[str, Layout], bool]
+        self, messages: Sequence[Message], stored_as: Callable[[str, Layout], Stored | None]
     ) -> npt.NDArray[np.int64] | None:
         """Give the number of the topic of each message; None if any has no layout.
 
-        `can_be` says whether messages of a topic may be of a layout, all its tags being known; it
-        is not asked again until `clear`.
+        `stored_as` says how messages of a topic and a layout are stored, all their tags being
+        known, and None if they cannot be such; it is not asked again until `clear`.
         """
         topics = [message.topic for message in messages]
         try:
             return self._of(topics)
         except KeyError:
-            return self._of(topics) if self._learn(messages, can_be) else None
+            return self._of(topics) if self._learn(messages, stored_as) else None
 
     def doubt(self, message: Message) -> None:
         """Forget the layout of a topic if this message, which was read by itself, has another."""
@@ -74,10 +84,17 @@ class TopicNumbers:
             del self._numbers[message.topic]
             self._odd.add(message.topic)
 
+    def stored(self, number: int) -> tuple[str, list[str]]:
+        """Give the topic of a number, and its tags, as they are stored; "": left out."""
+        first = self._first_tags[number]
+        return self._topics[number], self._tags[first : first + len(self._layouts_of[number].paths)]
+
     def _of(self, topics: list[str]) -> npt.NDArray[np.int64]:
         return np.fromiter(map(self._numbers.__getitem__, topics), np.int64, len(topics))
 
-    def _learn(self, messages: Sequence[Message], can_be: Callable[[str, Layout], bool]) -> bool:
+    def _learn(
+        self, messages: Sequence[Message], stored_as: Callable[[str, Layout], Stored | None]
+    ) -> bool:
         before = len(self.keys)
         for message in messages:
             topic = message.topic
@@ -87,20 +104,23 @@ class TopicNumbers:
             if layout is None:
                 self._odd.add(topic)
                 break
-            if not can_be(topic, layout):  # not yet: its tags may be learned with the next message
+            stored = stored_as(topic, layout)
+            if stored is None:  # not yet: its tags may be learned with the next message
                 break
-            self._add(topic, layout)
+            self._add(topic, layout, stored)
         if len(self.keys) > before:
             self._spread()
         return topic in self._numbers
 
-    def _add(self, topic: str, layout: Layout) -> None:
+    def _add(self, topic: str, layout: Layout, stored: Stored) -> None:
         self._numbers[topic] = len(self.keys)
-        self._topics.append(topic)
+        self._topics.append(stored.topic)
         self._first_tags.append(len(self._tags))
-        self._tags.extend(tags_of(topic, layout))
+        self._tags.extend(tag or "" for tag in stored.tags)
+        self._are_kept.extend(tag is not None for tag in stored.tags)
+        self._are_private.append(stored.is_private)
         self._layouts_of.append(layout)
-        self.keys.append(topic_key_of(topic))
+        self.keys.append(topic_key_of(stored.topic))
 
     def _spread(self) -> None:
         self.hashes = np.frombuffer(b"".join(self.keys), np.int64)  # the keys as numbers
@@ -109,6 +129,8 @@ class TopicNumbers:
         self.topics = pa.array(self._topics, pa.string())
         self.lengths = np.fromiter(map(len, self._topics), np.int64, len(self._topics))
         self.layout_numbers = np.array([one.number for one in self._layouts_of], np.int64)
+        self.are_kept = np.array(self._are_kept, np.bool_)  # of the tags
+        self.are_private = np.array(self._are_private, np.bool_)  # of the topics
         self.are_single = np.array([one.is_single for one in self._layouts_of], np.bool_)
 
 

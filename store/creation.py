@@ -7,7 +7,8 @@ import duckdb
 from store import tables
 from store.catalog import LAKE
 from store.segments import ROW_GROUP_ROWS, SORT_KEYS, ZSTD_LEVEL
-from store.views import views_sql, views_version
+from store.tag_names import has_former_units, has_renamed_tags
+from store.views import Shape, views_sql, views_version
 
 # A merge makes segments of at most so many bytes, about 2 M readings: it is one step of bounded
 # work, and a query of one tag reads one row group of each.
@@ -54,10 +55,10 @@ def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the views anew. Call it inside a transaction, under the commit lock."""
-    is_catching_up = _is_catching_up(connection)
-    for statement in connection.extract_statements(views_sql(is_catching_up=is_catching_up)):
+    shape = _shape(connection)
+    for statement in connection.extract_statements(views_sql(shape)):
         connection.execute(statement)
-    version = views_version(is_catching_up=is_catching_up)
+    version = views_version(shape)
     connection.execute(f"DELETE FROM {tables.VIEW_VERSION.path}")
     connection.execute(f"INSERT INTO {tables.VIEW_VERSION.path} VALUES (?)", [version])
 
@@ -84,9 +85,17 @@ def _begin_rollups(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _expected_version(connection: duckdb.DuckDBPyConnection) -> str | None:
     try:
-        return views_version(is_catching_up=_is_catching_up(connection))
-    except duckdb.CatalogException:  # a lake of an older program has no rollups
+        return views_version(_shape(connection))
+    except duckdb.CatalogException:  # a lake of an older program has no rollups, or no names
         return None
+
+
+def _shape(connection: duckdb.DuckDBPyConnection) -> Shape:
+    return Shape(
+        is_catching_up=_is_catching_up(connection),
+        has_renamed_tags=has_renamed_tags(connection),
+        has_former_units=has_former_units(connection),
+    )
 
 
 def _is_catching_up(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -46,7 +46,9 @@ _COUNTED = {
     "latest": tables.LATEST_PARTS,
     "dead_letters": tables.DEAD_LETTERS,
     "tags": tables.TAG_ENTRIES,
+    "names": tables.TAG_NAMES,
 }
+_OF_CATALOGUE = (tables.TAG_ENTRIES, tables.TAG_NAMES)
 _IN_CATALOG = "filename NOT LIKE '%.parquet'"
 # Columns of text of which DuckLake knows bounds; whether each of its rows is in a file with bounds.
 _BOUNDED = f"""
@@ -82,6 +84,7 @@ class Forgotten(NamedTuple):
     latest: int = 0
     dead_letters: int = 0
     tags: int = 0
+    names: int = 0
 
 
 def forget(
@@ -179,7 +182,7 @@ class _Forgetting:
     def _tables(self) -> Iterator[tuple[str, tables.Table]]:
         for kind, table in _COUNTED.items():
             # a tag of which only a span is forgotten stays in the catalogue
-            if table != tables.TAG_ENTRIES or self._wanted.span is None:
+            if table not in _OF_CATALOGUE or self._wanted.span is None:
                 yield kind, table
 
     def _remove_rows(self, kind: str) -> None:

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from contracts.batches import RAW_SCHEMA, Progress, RawBatch
 from contracts.errors import ContractError, TransientError
 from store import failures, tables
+from store.brought import brought_by
 from store.catalog import attach
 from store.commit import Addition, Committer
-from store.creation import create, is_complete
+from store.creation import create, is_complete, renew_views
 from store.durable import sync_folder
 from store.folder import Folder
 from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
@@ -26,10 +27,17 @@ from store.migration import migrated
 from store.progress import ProgressKeeper, ProgressRow
 from store.rejudging import Rejudging
 from store.rule_versions import filed, rule_version
-from store.tag_entries import entries_of, entries_since, known_tags, last_revision
+from store.tag_entries import (
+    entries_of,
+    entries_since,
+    known_tags,
+    last_revision,
+    unknown_of,
+)
+from store.tag_names import Names, changed_rows, last_naming, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -142,11 +150,7 @@ class Lake:
             Progress(commit.until_position, commit.until_arrival, commit.memory),
             [
                 Addition(tables.RAW_READINGS, table),
-                Addition(tables.DEAD_LETTERS, _dead_letters(commit)),
-                Addition(tables.DEAD_LETTER_REPLAYS, _replays(commit, datetime.now(UTC))),
-                Addition(tables.HANDED_OVER, _handed_over(commit)),
-                Addition(tables.LEDGER_ENTRIES, _ledger_entries(commit)),
-                Addition(tables.GAP_ENTRIES, _gap_entries(commit)),
+                *brought_by(commit),
                 Addition(tables.TAG_ENTRIES, self._tag_entries(new_tags)),
             ],
             counts,
@@ -213,14 +217,14 @@ class Lake:
         """
         for _ in range(_REVISIONS_TRIED):
             last = self._asked(last_revision)
-            rows = entries_of(revise(self.known_tags()), last + 1)
+            rows = entries_of(revise(self.known_tags()), last + 1, datetime.now(UTC))
             if rows.num_rows == 0:
                 return 0
             name = f"{self._writer}-tags-{last + 1:012d}"
             addition = Addition(tables.TAG_ENTRIES, rows)
             with suppress(_TagsChangedError):
                 self._committer.commit(
-                    name, [addition], partial(self._require_only, rows.num_rows, since=last)
+                    name, [addition], partial(self._revised, rows.num_rows, since=last)
                 )
                 return rows.num_rows
         raise _TagsChangedError("the tag catalogue is being changed by others: try again")
@@ -228,6 +232,32 @@ class Lake:
     def known_tags(self) -> dict[str, Tag]:
         """Give the tag catalogue."""
         return self._asked(known_tags)
+
+    def rename_tags(
+        self,
+        changes: Mapping[str, str | None],
+        revise: Callable[[dict[str, Tag]], Iterable[Tag]] = lambda _: (),
+    ) -> int:
+        """Show the readings of tags under other names, None: their own; `revise` as above.
+
+        Gives the number of tags that are shown otherwise. Raises DataError for names that lead
+        back to themselves.
+        """
+        self.revise_tags(revise)
+        revision = self._asked(last_naming) + 1
+        names = self._asked(names_in)
+        rows = changed_rows(names, changes, revision, datetime.now(UTC))
+        if rows.num_rows:
+            self._committer.commit(
+                f"{self._writer}-names-{revision:012d}",
+                [Addition(tables.TAG_NAMES, rows)],
+                self._renew_views,
+            )
+        return rows.num_rows
+
+    def tag_names(self) -> Names:
+        """Give the names under which readings of tags are shown."""
+        return self._asked(names_in)
 
     def report_slots(self, schedule: str) -> list[ReportSlot]:
         """Give the reports of a schedule that were made, oldest slot first."""
@@ -301,13 +331,20 @@ class Lake:
         ).fetchone()
         return arrival if row is None or row[0] is None else int(row[0])
 
-    def _require_only(self, entry_count: int, *, since: int) -> None:
+    def _revised(self, entry_count: int, *, since: int) -> None:
         """Refuse, inside a transaction, unless the entries since a revision are our own."""
         if entries_since(self._connection, since) != entry_count:
             raise _TagsChangedError("the tag catalogue was changed meanwhile")
+        self._renew_views()
+
+    def _renew_views(self) -> None:
+        """Make the views anew, inside a transaction, if they must heed what they did not."""
+        if not is_complete(self._connection):
+            renew_views(self._connection)
 
     def _tag_entries(self, tags: Sequence[Tag]) -> pa.Table:
-        return entries_of(tags, self._asked(last_revision) + 1 if tags else 0)
+        new = self._asked(partial(unknown_of, tags=tags)) if tags else []
+        return entries_of(new, self._asked(last_revision) + 1 if new else 0, datetime.now(UTC))
 
     def _asked(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         try:
@@ -339,34 +376,3 @@ def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -
             f"readings {numbers['min']} to {numbers['max']} in a commit of {first} up to"
             f" {after.arrival}: they would be stored twice or never be judged"
         )
-
-
-def _dead_letters(commit: RawCommit) -> pa.Table:
-    columns = zip(*commit.dead_letters, strict=True)
-    return _table(tables.DEAD_LETTERS, columns, len(commit.dead_letters))
-
-
-def _replays(commit: RawCommit, now: datetime) -> pa.Table:
-    positions = commit.replayed
-    return _table(tables.DEAD_LETTER_REPLAYS, [positions, [now] * len(positions)], len(positions))
-
-
-def _handed_over(commit: RawCommit) -> pa.Table:
-    columns = zip(*commit.handed_over, strict=True)
-    return _table(tables.HANDED_OVER, columns, len(commit.handed_over))
-
-
-def _ledger_entries(commit: RawCommit) -> pa.Table:
-    return _table(tables.LEDGER_ENTRIES, zip(*commit.ledger, strict=True), len(commit.ledger))
-
-
-def _gap_entries(commit: RawCommit) -> pa.Table:
-    return _table(tables.GAP_ENTRIES, zip(*commit.gaps, strict=True), len(commit.gaps))
-
-
-def _table(table: tables.Table, columns: Iterable[Sequence[Any]], count: int) -> pa.Table:
-    if count == 0:
-        return table.columns.empty_table()
-    pairs = zip(columns, table.columns, strict=True)
-    arrays = [pa.array(column, field.type) for column, field in pairs]
-    return pa.Table.from_arrays(arrays, schema=table.columns)

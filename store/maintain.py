@@ -52,8 +52,12 @@ _MERGEABLE = (
 FLUSHED_ROWS = 10_000
 _FLUSHED = (tables.DEAD_LETTERS, tables.DEAD_LETTER_REPLAYS, tables.HANDED_OVER)
 _GAPS = "SELECT * REPLACE (CAST(sum(change) AS INTEGER) AS change) FROM house.gap_entries"
+_COUNTS = ", ".join(
+    f"CAST(sum({name}) AS BIGINT) AS {name}" for name in tables.LEDGER_ENTRIES.columns.names[1:]
+)
+_LEDGER = f"SELECT gateway, {_COUNTS} FROM house.ledger_entries GROUP BY gateway"
 _FOLDED = (
-    (tables.LEDGER_ENTRIES, "SELECT * FROM main.ledger"),
+    (tables.LEDGER_ENTRIES, _LEDGER),
     (tables.GAP_ENTRIES, f"{_GAPS} GROUP BY ALL HAVING sum(change) <> 0"),
 )
 # What DuckLake's own files are called.

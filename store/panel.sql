@@ -16,7 +16,7 @@ trusted AS (
     SELECT
         p.id, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality,
         r.reasons & {backwards} <> 0 AS is_backwards
-    FROM clean.readings AS r
+    FROM clean.named AS r
     JOIN places AS p ON r.tag = p.tag
     WHERE r.source_time < {until}
       AND r.quality < 2 AND r.value_clean IS NOT NULL AND r.reasons & {repeats} = 0

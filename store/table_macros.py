@@ -57,7 +57,7 @@ def _around() -> str:
     return (
         "around(tag, event_time, span, with_bad := false) AS TABLE"
         " SELECT r.tag, r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,"
-        f" {reason_words('r.reasons')} AS reasons FROM {LAKE}.clean.readings AS r WHERE r.tag = tag"
+        f" {reason_words('r.reasons')} AS reasons FROM {LAKE}.clean.named AS r WHERE r.tag = tag"
         f" AND r.source_time BETWEEN {event} - {width} AND {event} + {width}"
         f" AND (with_bad OR r.quality < {int(Quality.BAD)}) ORDER BY r.source_time, r.arrival"
     )
@@ -122,7 +122,7 @@ def _buckets_of_readings(condition: str) -> str:
         f"SELECT r.tag, time_bucket({_EVERY}, r.source_time) AS time,"
         " sum(r.value_clean) AS total, count(*) AS count,"
         " max_by(r.value_clean, (r.source_time, r.arrival)) AS last,"
-        f" max(r.source_time) AS last_time FROM {LAKE}.clean.readings AS r WHERE {condition}"
+        f" max(r.source_time) AS last_time FROM {LAKE}.clean.named AS r WHERE {condition}"
         f" AND {_OF_TAGS} AND {_in_range('r.source_time')} AND {_USABLE} GROUP BY ALL"
     )
 
@@ -134,7 +134,7 @@ def _before() -> str:
         "SELECT h.tag, max_by(h.last, h.last_time) AS last, max(h.last_time) AS last_time FROM ("
         f"SELECT r.tag, r.last, r.last_time FROM {LAKE}.main.hour AS r WHERE {_OF_TAGS}"
         f" AND r.hour < {hour} AND r.value_count > 0 UNION ALL"
-        f" SELECT r.tag, r.value_clean, r.source_time FROM {LAKE}.clean.readings AS r"
+        f" SELECT r.tag, r.value_clean, r.source_time FROM {LAKE}.clean.named AS r"
         f" WHERE {_OF_TAGS} AND r.source_time >= {hour}"
         f" AND r.source_time < CAST(from_time AS TIMESTAMPTZ) AND {_USABLE}) AS h GROUP BY h.tag"
     )
@@ -144,13 +144,13 @@ def _asof() -> str:
     def values(until: str) -> str:
         return (
             "SELECT r.source_time AS value_time, r.value_clean AS value, r.text"
-            f" FROM {LAKE}.clean.readings AS r WHERE r.tag = tag AND {_STANDS}"
+            f" FROM {LAKE}.clean.named AS r WHERE r.tag = tag AND {_STANDS}"
             f" AND r.source_time {until}"
         )
 
     others = (
         "SELECT r.source_time, r.value_clean AS other_value"
-        f" FROM {LAKE}.clean.readings AS r WHERE r.tag = other AND {_STANDS}"
+        f" FROM {LAKE}.clean.named AS r WHERE r.tag = other AND {_STANDS}"
         f" AND {_in_range('r.source_time')}"
     )
     joined = "ASOF LEFT JOIN ({}) AS v ON v.value_time <= o.source_time ORDER BY o.source_time"
@@ -173,8 +173,7 @@ def _downsample() -> str:
     aggregation, PVLDB 7 (2014), 797-808.
     """
     readings = (
-        f"{LAKE}.clean.readings AS r WHERE r.tag = tag AND {_USABLE}"
-        f" AND {_in_range('r.source_time')}"
+        f"{LAKE}.clean.named AS r WHERE r.tag = tag AND {_USABLE} AND {_in_range('r.source_time')}"
     )
     columns = f"CAST(points AS BIGINT) // {_POINTS_OF_A_COLUMN}"
     found = f"SELECT min(r.source_time) AS first, max(r.source_time) AS last FROM {readings}"

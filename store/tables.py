@@ -131,7 +131,7 @@ HANDED_OVER = Table(
     ),
 )
 
-# Append only; the view `ledger` sums.
+# Append only; the views `ledger` and `left_out` sum.
 LEDGER_ENTRIES = Table(
     "house",
     "ledger_entries",
@@ -142,6 +142,8 @@ LEDGER_ENTRIES = Table(
             _needed("stored", pa.int64()),
             _needed("duplicate", pa.int64()),
             _needed("dead_letter", pa.int64()),
+            # readings that a rule of privacy has kept out; null: none
+            pa.field("left_out", pa.int64()),
         ]
     ),
 )
@@ -180,6 +182,24 @@ TAG_ENTRIES = Table(
             pa.field("path", pa.string()),  # what its place was read from; null: the tag
             pa.field("edited", pa.string()),  # the columns that were set by hand, with blanks
             pa.field("gateway", pa.string()),  # that sent it first
+            # from when on the unit holds; null: of all readings, also those before
+            pa.field("unit_from", TIME),
+            pa.field("changed_at", TIME),  # null: by an older program
+        ]
+    ),
+)
+
+# Append only: under which name readings of a tag are shown; the highest revision of each counts.
+TAG_NAMES = Table(
+    "house",
+    "tag_names",
+    pa.schema(
+        [
+            _needed("revision", pa.int64()),
+            _needed("tag", pa.string()),  # as its readings are stored
+            pa.field("name", pa.string()),  # that it was given; null: none, or no longer
+            pa.field("shown", pa.string()),  # the last name, where that has been given one, too
+            _needed("changed_at", TIME),
         ]
     ),
 )
@@ -289,6 +309,7 @@ TABLES = (
     LEDGER_ENTRIES,
     GAP_ENTRIES,
     TAG_ENTRIES,
+    TAG_NAMES,
     SEGMENTS,
     REPORT_SLOTS,
     RULE_VERSIONS,

@@ -1,5 +1,19 @@
 -- The views of the lake: what engineers ask. Each is replaced when this file changes.
--- What stands in braces is made by store/views.py: of contracts.quality.Reason, of store/rollups.py.
+-- What stands in braces is made by store/views.py: of contracts.quality.Reason, of store/rollups.py,
+-- of store/tag_names.py.
+
+-- A tag whose readings are shown under another name. Its columns are named with their table: a
+-- macro that has a parameter `tag` reads this view, and DuckDB takes a name alone for that.
+CREATE OR REPLACE VIEW main.renamed_tags AS
+SELECT
+    n.tag AS stored,  -- as its readings are stored
+    n.shown AS tag,   -- as they are shown
+    n.changed_at AS renamed_at
+FROM (
+    SELECT e.* FROM house.tag_names AS e
+    QUALIFY row_number() OVER (PARTITION BY e.tag ORDER BY e.revision DESC) = 1
+) AS n
+WHERE n.shown IS NOT NULL;
 
 -- One tag: where it stands, its unit, its kind (gauge, counter, inventory, state, waveform).
 CREATE OR REPLACE VIEW main.tags AS
@@ -14,8 +28,44 @@ SELECT
     kind,     -- gauge, counter, inventory, state, waveform
     edited,   -- the columns that were set by hand, with blanks between; null: none
     gateway   -- that sent it first; null: it did not name itself
-FROM house.tag_entries
+FROM house.tag_entries{not_renamed}
 QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1;
+
+-- What was said of a tag, change by change.
+CREATE OR REPLACE VIEW main.tag_history AS
+SELECT
+    revision,    -- of the catalogue: a number that grows
+    changed_at,  -- null: an older gainline did not note it
+    tag, site, area, line, machine, metric, unit,
+    unit_from,   -- from when on the unit holds; null: for all readings
+    kind, edited
+FROM house.tag_entries;
+
+-- One unit of one tag, and the readings that it holds for. A unit without a beginning holds for all
+-- readings, whatever was said before.
+CREATE OR REPLACE VIEW main.units AS
+WITH entries AS (
+    SELECT
+        tag, unit, unit_from, revision,
+        max(revision) FILTER (unit_from IS NULL) OVER (PARTITION BY tag) AS first_revision
+    FROM house.tag_entries
+),
+
+said AS (
+    SELECT * FROM entries
+    WHERE first_revision IS NULL OR revision >= first_revision
+    QUALIFY row_number() OVER (PARTITION BY tag, unit_from ORDER BY revision DESC) = 1
+)
+SELECT
+    tag,
+    unit,
+    unit_from AS from_time,  -- null: since ever
+    lead(unit_from) OVER (PARTITION BY tag ORDER BY unit_from NULLS FIRST) AS to_time  -- null: still
+FROM said;
+
+-- clean.readings with each tag as it is shown.
+CREATE OR REPLACE VIEW clean.named AS
+{named_readings};
 
 -- One reading with its verdict.
 CREATE OR REPLACE VIEW main.readings AS
@@ -26,7 +76,7 @@ SELECT
     t.line,
     t.machine,
     t.metric,
-    t.unit,
+    {unit} AS unit,
     r.source_time,     -- stamped by the device; received_time where it sent none
     r.received_time,   -- stamped by us
     r.value,           -- as it came; null where it was no finite number
@@ -40,8 +90,8 @@ SELECT
     r.seq,
     r.topic,
     r.rule_version     -- the rules that gave the verdict, by their number; null: not known
-FROM clean.readings AS r
-LEFT JOIN main.tags AS t ON r.tag = t.tag;
+FROM clean.named AS r
+LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 
 -- The newest reading of each tag. One that is stamped in the future would stay the newest for
 -- ever: it is passed over.
@@ -54,13 +104,13 @@ newest AS (
     GROUP BY tag
 )
 SELECT
-    r.tag, t.site, t.area, t.line, t.machine, t.metric, t.unit,
+    r.tag, t.site, t.area, t.line, t.machine, t.metric, {unit} AS unit,
     r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
     {reasons} AS reasons,
     r.source_quality, r.gateway, r.epoch, r.seq, r.topic
 FROM candidates AS r
 JOIN newest AS n ON r.arrival = n.arrival AND r.tag = n.tag
-LEFT JOIN main.tags AS t ON r.tag = t.tag;
+LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 
 -- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD
 -- readings among all. Made of parts that were summed up before, and of what is newer.
@@ -106,6 +156,15 @@ SELECT
     CAST(sum(dead_letter) AS BIGINT) AS dead_letter
 FROM house.ledger_entries
 GROUP BY gateway;
+
+-- Readings of one gateway's stored messages that a rule of [privacy] has kept out of the store.
+CREATE OR REPLACE VIEW main.left_out AS
+SELECT
+    gateway,
+    CAST(sum(left_out) AS BIGINT) AS readings
+FROM house.ledger_entries
+GROUP BY gateway
+HAVING sum(left_out) > 0;
 
 -- Counts of one gateway in one epoch that never came, each range as one row: they lie below the
 -- highest count that came.
@@ -153,11 +212,15 @@ SELECT
 FROM house.rejudgements;
 
 COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
+COMMENT ON VIEW main.renamed_tags IS 'a tag whose readings are shown under another name';
+COMMENT ON VIEW main.tag_history IS 'what was said of a tag, change by change';
+COMMENT ON VIEW main.units IS 'one unit of one tag, and the readings that it holds for';
 COMMENT ON VIEW main.readings IS 'one reading with its verdict';
 COMMENT ON VIEW main.latest IS 'the newest reading of each tag';
 COMMENT ON VIEW main.minute IS 'count, mean, min, max, last, good_share of a tag in a minute';
 COMMENT ON VIEW main.hour IS 'count, mean, min, max, last, good_share of a tag in an hour';
 COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
+COMMENT ON VIEW main.left_out IS 'readings that a rule of privacy has kept out';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';

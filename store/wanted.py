@@ -35,6 +35,7 @@ _RULES = {
     tables.LATEST_PARTS.path: _READING,
     tables.DEAD_LETTERS.path: _Rule("topic", ("received_time",)),
     tables.TAG_ENTRIES.path: _Rule("tag", ()),
+    tables.TAG_NAMES.path: _Rule("tag", ()),
 }
 
 

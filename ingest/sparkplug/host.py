@@ -39,6 +39,8 @@ class Outcome(NamedTuple):
     decoded: Decoded | Refusal
     node_name: str = ""  # "": nothing changes
     node: EdgeNode | None = None
+    # where a rule of ingest/privacy.py makes tags begin in several ways: each part with its topic
+    apart: tuple[tuple[str, Decoded], ...] = ()
 
 
 class Sender(NamedTuple):
@@ -97,6 +99,34 @@ def sender_of(topic: str) -> Sender | None:
     if address is None or not address.verb.endswith(("BIRTH", "DATA")):
         return None
     return Sender(address.gateway, address.stem)
+
+
+def stem_of(topic: str) -> str:
+    """Give what the tags of a topic begin with, whoever sends on it.
+
+    >>> stem_of("spBv1.0/G1/DDATA/E1/D1"), stem_of("lyon/press")
+    ('G1/E1/D1', 'lyon/press')
+    """
+    address = _address_of(topic) if topic.startswith(PREFIX) else None
+    return address.stem if address and address.node else topic
+
+
+def topic_with(topic: str, stem: str) -> str:
+    """Give the topic whose tags begin in another way, with as many levels.
+
+    >>> topic_with("spBv1.0/G1/DDATA/E1/D1", "G1/E1/D2"), topic_with("lyon/press", "lyon/oven")
+    ('spBv1.0/G1/DDATA/E1/D2', 'lyon/oven')
+    """
+    if stem_of(topic) == topic:
+        return stem
+    first, _, verb, *_ = topic.split("/")
+    group, *rest = stem.split("/")
+    return "/".join((first, group, verb, *rest))
+
+
+def node_of(stem: str) -> str:
+    """Give the edge node, GROUP/NODE, that tags begin with."""
+    return "/".join(stem.split("/")[:2])
 
 
 def _address_of(topic: str) -> _Address | None:

@@ -1,13 +1,14 @@
 """How fast messages become the Arrow table of a commit, beside what scripts do.
 
-    python -m tests.bench.decoding [--readings 100000] [--repeats 7] [--json]
+    python -m tests.bench.decoding [--readings 100000] [--repeats 7] [--private] [--json]
 
 Each row decodes the same messages three ways on one core, in turns, so that what else the machine
 does meets all of them: `decode_messages`, which also recognises duplicates, counts the ledger and
 flags what is odd; orjson into a list of dicts, one a reading with its topic and when it came, made
 into a table; the same with the standard library. `parsed` is orjson alone, payload by payload,
 into nothing. Rates are medians; trust the ratios, which come from one run. Needs orjson, which
-gainline itself does not: install it beside.
+gainline itself does not: install it beside. With `--private` a level of every topic becomes a
+pseudonym, every gateway one, and one metric is dropped.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from contracts.message import Message
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
+from ingest.privacy import Privacy, PrivateTags
 from ingest.readings import Rules
 
 TOPIC_COUNT = 1_000
@@ -44,6 +46,11 @@ ROWS = {
     "columns of 200 readings": (200, 1, False),
     "columns of 200 readings, counted": (200, 1, True),
 }
+PRIVACY = Privacy(
+    [PrivateTags("plant/*", levels=(4,)), PrivateTags("*/metric_9", is_dropped=True)],
+    secret=b"of a length that is long enough.",
+    gateways=["*"],
+)
 NAMES = "value", *(f"metric_{number}" for number in range(10))
 SAME = {"topic", "received_us", "gateway", "epoch", "seq"}  # in all readings of a message
 
@@ -88,12 +95,13 @@ def messages_of(times: int, metrics: int, reading_count: int, *, counted: bool) 
 class Intake:
     """Decodes as the intake does, commit by commit: what was seen and which tags are known."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._memory = Memory()
-        self._catalogue = Catalogue({}, Rules().limits)
+        self._rules = rules
+        self._catalogue = Catalogue({}, rules.limits)
 
     def __call__(self, messages: list[Message]) -> pa.Table:
-        known = Knowledge(self._memory, self._catalogue, Rules())
+        known = Knowledge(self._memory, self._catalogue, self._rules)
         commit = decode_messages(messages, known, first_arrival=0)
         assert commit.ledger[0].stored == commit.ledger[0].received
         self._catalogue.settle()
@@ -158,7 +166,9 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=200_000)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print one JSON object a row")
+    parser.add_argument("--private", action="store_true", help="with rules of privacy")
     asked = parser.parse_args()
+    rules = Rules(privacy=PRIVACY if asked.private else None)
     try:
         import orjson  # noqa: PLC0415  # so that its absence can be told
     except ImportError:
@@ -175,7 +185,7 @@ def main() -> None:
         size = asked.readings // (times * metrics)
         batches = [messages[start : start + size] for start in range(0, len(messages), size)]
         count = size * times * metrics
-        taken = seconds_of([Intake(), *scripts], batches)
+        taken = seconds_of([Intake(rules), *scripts], batches)
         rates = [count / seconds for seconds in taken]
         ratios = [seconds / taken[0] for seconds in taken[1:]]
         row = Row(name, count, *rates, *ratios)

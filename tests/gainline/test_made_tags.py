@@ -92,7 +92,7 @@ class Dying:
 
 
 def readings(settings: Settings) -> list[dict[str, Any]]:
-    sql = "SELECT * EXCLUDE (rule_version) FROM clean.readings ORDER BY arrival, tag"
+    sql = "SELECT * EXCLUDE (rule_version, judge_commit) FROM clean.readings ORDER BY arrival, tag"
     return fetch(wiring.store_folder(settings), sql).to_pylist()
 
 

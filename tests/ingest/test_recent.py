@@ -8,10 +8,11 @@ from contracts.message import Message
 from ingest import recent
 from ingest.decode import decode
 from ingest.lasts import hash_of
+from ingest.layouts import Layout
 from ingest.readings import Decoded, Limits
 from ingest.recent import KEY_BYTES, Recent, key_of, keys_of_hashes
 from ingest.runs import Run, read_run
-from ingest.topic_numbers import TopicNumbers
+from ingest.topic_numbers import Stored, TopicNumbers, tags_of
 
 TS = 1_767_225_600_000
 
@@ -27,9 +28,13 @@ def key(payload: bytes, topic: str = "a") -> bytes:
     return key_of(decoded, hash_of(sent))
 
 
+def as_it_is(topic: str, layout: Layout) -> Stored:
+    return Stored(topic, tags_of(topic, layout))
+
+
 def run_of(sent: list[tuple[str, bytes]]) -> Run:
     messages = [message(payload, topic) for topic, payload in sent]
-    run = read_run(messages, TopicNumbers(), lambda *_: True, Limits())
+    run = read_run(messages, TopicNumbers(), as_it_is, Limits())
     assert run is not None
     return run
 

@@ -14,9 +14,11 @@ from ingest import commit, layouts, runs
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory
+from ingest.layouts import Layout
+from ingest.privacy import Privacy, PrivateTags
 from ingest.readings import Limits, Rules
 from ingest.runs import read_run
-from ingest.topic_numbers import TopicNumbers
+from ingest.topic_numbers import Stored, TopicNumbers, tags_of
 
 TS = 1_767_225_600_000
 TOPICS = ("a", "a/b", "line/temperature", "x" * 40, "spBv1.0/g", "gainline/commit/g", "a/+")
@@ -152,14 +154,17 @@ def runs_of(least: int) -> Iterator[None]:
 
 
 def commits_of(
-    parts: list[list[Message]], limits: Limits, *, is_restarted: bool
+    parts: list[list[Message]], rules: Rules, *, is_restarted: bool
 ) -> Iterator[RawCommit]:
+    limits = rules.limits
     tags = [
         f"{topic}{path}" for topic in TOPICS for path in ("", "/force", "/speed", "/d", "/dt", "/q")
     ]
+    if rules.privacy is not None:
+        tags = [rules.privacy._treated(tag).tag for tag in tags]
     catalogue, memory = Catalogue(dict.fromkeys(tags, ""), limits), Memory()
     for messages in parts:
-        known = Knowledge(memory, catalogue, Rules(limits))
+        known = Knowledge(memory, catalogue, rules)
         done = decode_messages(messages, known, first_arrival=0)
         catalogue.settle()
         assert known.next_memory is not None
@@ -184,33 +189,55 @@ limits = st.sampled_from(
         Limits(readings=2),
     )
 )
+KEY = b"a key that is long enough to be one"
+privacies = st.none() | st.lists(
+    st.sampled_from(
+        (
+            PrivateTags("*/force", is_dropped=True),
+            PrivateTags("a", is_dropped=True),
+            PrivateTags("line/*", levels=()),
+            PrivateTags("a*", levels=(1, -1)),
+            PrivateTags("*/speed", levels=(1,)),
+            PrivateTags("a/b*", hides_value=True),
+            PrivateTags("*", hides_text=True),
+            PrivateTags("a*", drops_text=True),
+        )
+    ),
+    min_size=1,
+    max_size=3,
+).flatmap(lambda rules: st.sampled_from((Privacy(rules, KEY), Privacy(rules, KEY, ["g*"]))))
 TWICE = [b'{"ts":1767225600000,"value":1,"value":2}', b'{"ts":1767225600000}']
 SAME = [b'{"ts":1767225600000,"value":5}'] * 3, [b'{"ts":1767225600,"value":5.0}'] * 3
 
 
-@example([(TWICE, [0])], Limits())
-@example([(SAME[0], [0]), (SAME[1], [0])], Limits())
+@example([(TWICE, [0])], Limits(), None)
+@example([(SAME[0], [0]), (SAME[1], [0])], Limits(), None)
 @settings(max_examples=200, deadline=None)  # the first example takes what is done once
-@given(st.lists(batches, min_size=1, max_size=4), limits)
+@given(st.lists(batches, min_size=1, max_size=4), limits, privacies)
 def test_a_commit_is_the_same_however_many_messages_are_read_at_once(
-    sent: list[tuple[list[bytes], list[int]]], limits: Limits
+    sent: list[tuple[list[bytes], list[int]]], limits: Limits, privacy: Privacy | None
 ) -> None:
+    rules = Rules(limits, privacy=privacy)
     parts = [
         messages_of(payloads, 1000 * number, topics)
         for number, (payloads, topics) in enumerate(sent)
         if payloads
     ]
     with runs_of(2):
-        at_once = list(commits_of(parts, limits, is_restarted=False))
+        at_once = list(commits_of(parts, rules, is_restarted=False))
     with runs_of(1 << 60):
-        one_by_one = list(commits_of(parts, limits, is_restarted=True))
+        one_by_one = list(commits_of(parts, rules, is_restarted=True))
     assert at_once == one_by_one
     assert [bits_of(one) for one in at_once] == [bits_of(one) for one in one_by_one]
 
 
+def as_a(topic: str, layout: Layout) -> Stored | None:
+    return Stored(topic, tags_of(topic, layout)) if topic == "a" else None
+
+
 def read(*sent: bytes, limits: Limits | None = None, topic: str = "a") -> object:
     messages = [Message(n, topic, one, TS * 1000, retained=False) for n, one in enumerate(sent)]
-    return read_run(messages, TopicNumbers(), lambda one, _: one == "a", limits or Limits())
+    return read_run(messages, TopicNumbers(), as_a, limits or Limits())
 
 
 def native(seq: int) -> bytes:
@@ -264,7 +291,7 @@ def test_runs_are_taken_at_once_beside_what_is_broken() -> None:
     sent[700] = b"{"
     messages = messages_of(sent, 0, [0])
     with runs_of(128):
-        (one,) = commits_of([messages], Limits(), is_restarted=False)
+        (one,) = commits_of([messages], Rules(), is_restarted=False)
     assert one.readings.table.num_rows == 999
     assert [letter.position for letter in one.dead_letters] == [700]
     assert one.readings.table["value"].num_chunks > 1  # of runs, and of what lies between them

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, ContractError, UnreachableError
+from contracts.tags import Kind, Place, Tag
 from store.backup import back_up
 from store.compacting import compact
 from store.export import Range, export_files, export_readings
@@ -206,3 +208,20 @@ def test_a_store_stays_where_it_is(root: Path, tmp_path: Path, elsewhere: Locati
     Lake.open(tmp_path / "here", writer="ingest").close()
     with pytest.raises(ConfigError, match="has its catalog in its folder"):
         settle(tmp_path / "here", elsewhere)
+
+
+def test_a_tag_is_renamed_and_its_unit_changes_there_as_well(root: Path) -> None:
+    fill(root)
+    with Lake.open(root, writer="tags") as tags:
+        plain = Tag("s/a/l/m/tag1", Place(metric="tag1"), "degC", Kind.GAUGE)
+        tags.revise_tags(lambda _: [plain])
+        change = EARLY + timedelta(seconds=10)
+        tags.revise_tags(lambda _: [replace(plain, unit="degF", unit_from=change)])
+        tags.rename_tags({"s/a/l/m/tag0": "s/a/l/m/tag1"})
+    found = fetch(root, "SELECT unit, count(*) AS n FROM readings GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("degC", 3),
+        ("degF", 17),
+        (None, 10),
+    ]
+    assert fetch(root, "SELECT DISTINCT tag FROM hour").num_rows == 2
