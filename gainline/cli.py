@@ -306,15 +306,18 @@ def probe(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT.")],
+    query: Annotated[
+        str | None,
+        typer.Argument(help="One SELECT; without it a shell, or the statements of a pipe."),
+    ] = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     form: FormatOption = "table",
 ) -> None:
     """Ask the store in SQL, read-only, also while `run` writes."""
-    from gainline.asking import answer_once
+    from gainline.asking import answer
 
-    answer_once(query, form, lambda: settings_of(config, store=store))
+    answer(query, form, lambda: settings_of(config, store=store))
 
 
 @app.command()

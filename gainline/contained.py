@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import msgspec
 
-from contracts.errors import DataError, GainlineError
+from contracts.errors import DataError, GainlineError, TransientError
 from gainline.ending import TRACEBACK_VARIABLE
 from gainline.sql_frames import (
     DATA,
     FRAME_BYTES_MAX,
     HEAD,
+    KINDS,
     PROBLEM,
     Opening,
     Problem,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from gainline.output import Sink
+
 # Where the new process finds its modules: told, as finding them costs a fifth of its start.
 _BEGIN = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
@@ -39,6 +42,7 @@ _BEGIN = (
 # Of the environment it gets where the interpreter's own libraries lie, and no more: no secrets.
 _VARIABLES = ("LD_LIBRARY_PATH",)
 _PIPE_BYTES = 1 << 16
+_Told = TypeVar("_Told", Shown, Problem)
 # A process begins in half a second; a busy machine takes longer.
 START_LIMIT_S = 60.0
 
@@ -79,17 +83,28 @@ class Cell:
         self._time_limit_s = time_limit_s
         self._say(self._opening)
 
-    def ask(self, sql: str, form: str, sink: BinaryIO, *, rows_max: int = 0) -> Shown:
+    def await_open(self) -> None:
+        """Wait until the store is open: how long that takes says nothing of a statement.
+
+        Raises as `ask`.
+        """
+        if not self._is_ready:
+            slow = TransientError(
+                f"the store has not been opened within {START_LIMIT_S:g} s: try again"
+            )
+            self._answered(_Timed(self._pipe(), START_LIMIT_S, slow))
+            self._is_ready = True
+
+    def ask(self, sql: str, form: str, sink: Sink, *, rows_max: int = 0) -> Shown:
         """Write the answer of one statement, in a form of `gainline.output`; 0: all its rows.
 
         Raises DataError for SQL that is wrong, that is no single query, that reaches for more than
         the store, or that takes more than its time or its memory; ConfigError and TransientError
         as `store.query.connect`. What the sink raises, and KeyboardInterrupt, end the statement.
         """
-        if self._process.returncode is not None:
-            self._begin_anew()
+        self.prepare()
         try:
-            self._await_ready()
+            self.await_open()
             self._is_idle = False
             text = sql.encode("utf-8", "replace").decode()
             self._say(Question(text, form, rows_max))
@@ -97,6 +112,11 @@ class Cell:
         finally:
             if not self._is_idle:
                 self.close()
+
+    def prepare(self) -> None:
+        """Begin the process anew where it has ended, to be ready when a statement comes."""
+        if self._process.returncode is not None:
+            self._begin_anew()
 
     def close(self) -> None:
         """End the process, whatever it does."""
@@ -127,38 +147,38 @@ class Cell:
         if self._opening is not None:
             self._say(self._opening)
 
-    def _await_ready(self) -> None:
-        """Wait until the store is open: how long that takes says nothing of a statement."""
-        if not self._is_ready:
-            self._answered(_Timed(self._pipe(), START_LIMIT_S))
-            self._is_ready = True
-
     def _say(self, what: Opening | Question) -> None:
         assert self._process.stdin is not None
         # one that has died is heard of when it is to answer
         with suppress(BrokenPipeError):
             self._process.stdin.write(msgspec.json.encode(what) + b"\n")
 
-    def _heard(self, sink: BinaryIO) -> Shown:
+    def _heard(self, sink: Sink) -> Shown:
         """Pass an answer on to the sink."""
-        pipe = _Timed(self._pipe(), self._time_limit_s)
+        slow = DataError(
+            f"the SQL has run for {self._time_limit_s:g} s, which is its limit: ask for less, or"
+            " set sql.time_limit_s"
+        )
+        pipe = _Timed(self._pipe(), self._time_limit_s, slow)
         while (frame := self._answered(pipe))[0] == DATA:
             sink.write(frame[1])
+        shown = _decoded(frame[1], Shown)
         self._is_idle = True
-        return msgspec.json.decode(frame[1], type=Shown)
+        return shown
 
     def _answered(self, pipe: _Timed) -> tuple[bytes, bytes]:
         """Take one frame: its kind, what it holds. Raises what the other side has raised."""
         head = pipe.read(HEAD.size)
         kind, size = HEAD.unpack(head) if len(head) == HEAD.size else self._died()
-        if size > FRAME_BYTES_MAX:
-            raise GainlineError("the process that answers SQL has sent nonsense: try again")
+        if kind not in KINDS or size > FRAME_BYTES_MAX:
+            raise _nonsense()
         data = pipe.read(size)
         if len(data) < size:
             self._died()
         if kind == PROBLEM:
+            problem = _decoded(data, Problem)
             self._is_idle = self._is_ready  # one that cannot open the store has ended
-            raise msgspec.json.decode(data, type=Problem).as_error()
+            raise problem.as_error()
         return kind, data
 
     def _pipe(self) -> int:
@@ -179,16 +199,28 @@ class Cell:
         )
 
 
+def _decoded(data: bytes, kind: type[_Told]) -> _Told:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise _nonsense() from error
+
+
+def _nonsense() -> GainlineError:
+    """Say what becomes of an answer that this program's other half cannot have given."""
+    return GainlineError("the process that answers SQL has sent nonsense: try again")
+
+
 class _Timed:
     """A pipe that is read for so many seconds of waiting at most."""
 
-    def __init__(self, descriptor: int, limit_s: float) -> None:
+    def __init__(self, descriptor: int, limit_s: float, slow: GainlineError) -> None:
         self._descriptor = descriptor
-        self._limit_s = limit_s
         self._left_s = limit_s
+        self._slow = slow
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes, fewer where the pipe ends. Raises DataError when time is over."""
+        """Read so many bytes, fewer where the pipe ends. Raises `slow` when time is over."""
         parts = []
         while size:
             self._wait()
@@ -206,7 +238,4 @@ class _Timed:
         is_there = poll.poll(max(0.0, self._left_s) * 1000)
         self._left_s -= time.monotonic() - begun
         if not is_there:
-            raise DataError(
-                f"the SQL has run for {self._limit_s:g} s, which is its limit: ask for less, or set"
-                " sql.time_limit_s"
-            )
+            raise self._slow

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import typer
 
 from contracts.errors import ConfigError, GainlineError, TransientError, UnreachableError
+from gainline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +99,16 @@ def leave(code: int) -> None:
     sys.exit(code)
 
 
+def line_of(problem: Exception) -> str:
+    """Say a problem in one line; what it quotes of a message drives no terminal."""
+    return printable(" ".join(str(problem).split()))
+
+
 def _complain(problem: Exception) -> int:
     """Say in one line what went wrong, and give the exit code."""
     if isinstance(problem, UsageError):
         return _explain(problem)
-    line = " ".join(str(problem).split())
+    line = line_of(problem)
     if isinstance(problem, GainlineError):
         typer.echo(f"gainline: {line}", err=True)
         return _exit_code(problem)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from gainline.printable import printable
 from gainline.sql_frames import Shown
 from store.query import fetch, fetch_rows
 
@@ -26,6 +27,10 @@ Row = tuple[Any, ...]
 
 # A spreadsheet takes a text that begins so for a formula (OWASP: CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+# The columns of what EXPLAIN answers.
+_EXPLAINED = ["explain_key", "explain_value"]
 
 
 class Format(StrEnum):
@@ -91,7 +96,13 @@ def as_csv(names: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def as_text(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """Give aligned columns; control characters are escaped, so that no name drives a terminal."""
+    """Give aligned columns; control characters are escaped, so that no name drives a terminal.
+
+    The answer of an EXPLAIN is drawn in lines, and is given as that.
+    """
+    if list(names) == _EXPLAINED:
+        lines_of_plan = (line for _, plan in rows for line in str(plan).rstrip().split("\n"))
+        return "".join(f"{printable(line)}\n" for line in lines_of_plan)
     body = [[_shown(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *body, strict=True)]
     lines = [names, ["-" * width for width in widths], *body]
@@ -156,10 +167,7 @@ def _shown(cell: object) -> str:
     plain = _plain(cell)
     if isinstance(plain, list):
         plain = ", ".join(map(str, plain))
-    text = "" if plain is None else str(plain)
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
+    return "" if plain is None else printable(str(plain))
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -18,7 +18,7 @@ from contracts.errors import (
 
 # A frame: one byte that says what it is, the length of what follows.
 HEAD = struct.Struct("<cI")
-DATA, END, PROBLEM, READY = b"d", b"e", b"p", b"r"
+KINDS = DATA, END, PROBLEM, READY = b"d", b"e", b"p", b"r"
 # A frame of data is at most so long, so that the reader's memory is bounded whatever is answered.
 FRAME_BYTES_MAX = 1 << 20
 _FAMILY: dict[str, type[GainlineError]] = {

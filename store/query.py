@@ -15,12 +15,16 @@ from store.confinement import confine
 from store.flag_macros import add_macros
 from store.folder import Folder
 from store.statements import only_statement
+from store.table_macros import add_table_macros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     import pyarrow as pa
+
+# What a statement is asked on, for those who do not import duckdb.
+Connection = duckdb.DuckDBPyConnection
 
 # The tables and views are made in one transaction, after the catalog itself.
 _IS_MADE = "EXPLAIN FROM house.view_version"
@@ -73,6 +77,7 @@ def connect_confined(folder: Path, *, memory_mb: int) -> duckdb.DuckDBPyConnecti
 
 def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
     """Answer one statement that only reads, in parts that are taken one by one. As `fetch`."""
+    add_table_macros(connection, sql)
     try:
         return Answer(connection.execute(only_statement(connection, sql)))
     except duckdb.Error as error:
@@ -87,6 +92,7 @@ def fetch(folder: Path, sql: str, parameters: Sequence[object] = ()) -> pa.Table
     that could change something or reaches outside the lake; ConfigError if there is no store.
     """
     with connect(folder) as connection:
+        add_table_macros(connection, sql)
         _close_doors(connection, Folder(folder))
         return answer(connection, sql, parameters)
 
@@ -99,6 +105,7 @@ def fetch_rows(
     For commands that run for one small answer; half of the time of `fetch` is its import.
     """
     with connect(folder) as connection:
+        add_table_macros(connection, sql)
         _close_doors(connection, Folder(folder))
         try:
             found = connection.execute(only_statement(connection, sql), list(parameters))

@@ -38,6 +38,8 @@ TABLE_FUNCTIONS = frozenset(
 # Views of DuckDB's own that tell more than what the lake holds: where its catalog is, and how it is
 # reached, settings, logs.
 _HIDDEN = frozenset({"duckdb_databases", "duckdb_logs", "pg_settings", "pragma_database_list"})
+# Functions of a value that plan a text as SQL, whatever it reaches for, or write into a log.
+_NO_VALUES = frozenset({"json_serialize_plan", "write_log"})
 # EXPLAIN ANALYZE runs what it explains: what follows these words must be a query too.
 _EXPLAIN = re.compile(
     r"\s*EXPLAIN(?:\s+ANALYZE\b)?(?:\s*\(\s*(?:FORMAT|ANALYZE)[\w\s,]*\))?", re.IGNORECASE
@@ -81,6 +83,9 @@ def _require_query(connection: duckdb.DuckDBPyConnection, statement: duckdb.Stat
     for node in _nodes(_tree(connection, query)):
         if node.get("type") == "TABLE_FUNCTION":
             _require_harmless(_name_of(node.get("function"), "function_name"), TABLE_FUNCTIONS)
+        elif node.get("class") == "FUNCTION":
+            name = _name_of(node, "function_name")
+            _require_harmless(name, {name} - _NO_VALUES)
         elif node.get("type") in ("BASE_TABLE", "SHOW_REF"):
             name = _name_of(node, "table_name").strip('"')
             _require_harmless(name, {name} - _HIDDEN)
@@ -89,8 +94,8 @@ def _require_query(connection: duckdb.DuckDBPyConnection, statement: duckdb.Stat
 def _require_harmless(name: str, allowed: AbstractSet[str]) -> None:
     if name not in allowed:
         raise DataError(
-            f"the SQL asks {name[:80]}, which is not among the tables, views and table functions"
-            " that only read the store: leave it out"
+            f"the SQL asks {name[:80]}, which is not among the tables, views and functions that"
+            " only read the store: leave it out"
         )
 
 

@@ -4,8 +4,8 @@ import hashlib
 from importlib import resources
 from typing import NamedTuple
 
-from contracts.quality import Reason
 from store import rollups, tag_names
+from store.reasons import reason_words
 from store.tables import TABLES
 
 
@@ -31,7 +31,7 @@ def views_sql(shape: Shape = PLAIN) -> str:
     words |= tag_names.view_words(
         has_renamed_tags=shape.has_renamed_tags, has_former_units=shape.has_former_units
     )
-    for name, sql in [*words.items(), ("reasons", _reason_words("r.reasons"))]:
+    for name, sql in [*words.items(), ("reasons", reason_words("r.reasons"))]:
         text = text.replace(f"{{{name}}}", sql)
     return text
 
@@ -40,13 +40,3 @@ def views_version(shape: Shape = PLAIN) -> str:
     """Fingerprint tables and views, to know whether a lake has those of this program."""
     made = [*(table.ddl for table in TABLES), views_sql(shape)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
-
-
-def _reason_words(column: str) -> str:
-    """Turn a sum of bits into its words: by list_where, as a lambda cannot be stored in a view."""
-    words = ", ".join(f"'{str(reason.name).lower()}'" for reason in Reason)
-    bits = ", ".join(f"{column} & {int(reason)} <> 0" for reason in Reason)
-    return (
-        f"CASE WHEN {column} = 0 THEN CAST([] AS VARCHAR[])"
-        f" ELSE list_where([{words}], [{bits}]) END"
-    )

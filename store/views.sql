@@ -2,17 +2,18 @@
 -- What stands in braces is made by store/views.py: of contracts.quality.Reason, of store/rollups.py,
 -- of store/tag_names.py.
 
--- A tag whose readings are shown under another name.
+-- A tag whose readings are shown under another name. Its columns are named with their table: a
+-- macro that has a parameter `tag` reads this view, and DuckDB takes a name alone for that.
 CREATE OR REPLACE VIEW main.renamed_tags AS
 SELECT
-    tag AS stored,  -- as its readings are stored
-    shown AS tag,   -- as they are shown
-    changed_at AS renamed_at
+    n.tag AS stored,  -- as its readings are stored
+    n.shown AS tag,   -- as they are shown
+    n.changed_at AS renamed_at
 FROM (
-    SELECT * FROM house.tag_names
-    QUALIFY row_number() OVER (PARTITION BY tag ORDER BY revision DESC) = 1
-)
-WHERE shown IS NOT NULL;
+    SELECT e.* FROM house.tag_names AS e
+    QUALIFY row_number() OVER (PARTITION BY e.tag ORDER BY e.revision DESC) = 1
+) AS n
+WHERE n.shown IS NOT NULL;
 
 -- One tag: where it stands, its unit, its kind (gauge, counter, inventory, state, waveform).
 CREATE OR REPLACE VIEW main.tags AS
@@ -117,7 +118,9 @@ SELECT
     min(min) AS min,
     max(max) AS max,
     max_by(last, (last_time, last_arrival)) AS last,
-    sum(good_count) / sum(count) AS good_share
+    sum(good_count) / sum(count) AS good_share,
+    CAST(sum(value_count) AS BIGINT) AS value_count,  -- values that are not BAD: of these the rest
+    max(last_time) AS last_time                       -- when the last of them was measured
 FROM ({minute_parts})
 GROUP BY tag, bucket;
 
@@ -131,7 +134,9 @@ SELECT
     min(min) AS min,
     max(max) AS max,
     max_by(last, (last_time, last_arrival)) AS last,
-    sum(good_count) / sum(count) AS good_share
+    sum(good_count) / sum(count) AS good_share,
+    CAST(sum(value_count) AS BIGINT) AS value_count,  -- values that are not BAD: of these the rest
+    max(last_time) AS last_time                       -- when the last of them was measured
 FROM ({hour_parts})
 GROUP BY tag, bucket;
 

@@ -88,6 +88,9 @@ MORE_THAN_THE_STORE = [
     "FROM query('DELETE FROM raw.readings')",
     "FROM query /* */ ('FROM duck' || 'lake_cleanup_old_files(''lake'')')",
     "FROM query_table('/etc/passwd')",
+    "SELECT json_serialize_plan('FROM ducklake_cleanup_old_files(''lake'', cleanup_all => true)')",
+    "SELECT 'FROM readings'.JSON_serialize_plan()",
+    "SELECT (SELECT max(write_log(tag)) FROM readings)",
     "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
     "FROM sqlite_query('{root}/catalog.sqlite', 'DROP TABLE ducklake_table')",
     "FROM sqlite_scan('{root}/catalog.sqlite', 'ducklake_table')",
@@ -202,6 +205,19 @@ def test_what_takes_too_much_is_ended_and_the_next_statement_is_answered(
             asked(cell, sql)
         assert content(store) == before
         assert asked(cell, "SELECT count(*) AS n FROM readings") == [{"n": 300}]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "around('s/a/l/m/tag1', '2026-01-05 00:01', '1 minute')",
+        "ALIGN(['s/a/l/m/tag1', 's/a/l/m/tag2'], INTERVAL 1 MINUTE)",
+        "asof('s/a/l/m/tag1', 's/a/l/m/tag2')",
+        "downsample('s/a/l/m/tag1', points := 8)",
+    ],
+)
+def test_the_functions_for_engineers_are_answered_each_time(cell: Cell, call: str) -> None:
+    assert [bool(asked(cell, f"FROM {call}")) for _ in range(2)] == [True, True]
 
 
 INTRUDER = """

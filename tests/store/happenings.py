@@ -33,7 +33,9 @@ SELECT
     min(value_clean) FILTER (WHERE quality < 2) AS min,
     max(value_clean) FILTER (WHERE quality < 2) AS max,
     max_by(value_clean, (source_time, arrival)) FILTER (WHERE quality < 2) AS last,
-    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share
+    avg(CASE WHEN quality = 0 THEN 1.0 ELSE 0.0 END) AS good_share,
+    count(value_clean) FILTER (WHERE quality < 2) AS value_count,
+    max(source_time) FILTER (WHERE quality < 2 AND value_clean IS NOT NULL) AS last_time
 FROM clean.readings GROUP BY ALL ORDER BY ALL
 """
 _NEWEST = f"""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError, DataError, TransientError
+from store.answers import Answer
 from store.folder import Folder
 from store.lake import Lake
 from store.query import connect, fetch, fetch_rows
@@ -98,6 +99,16 @@ def test_an_answer_comes_as_plain_rows_too(lake: Lake, root: Path) -> None:
         ["arrival", "tag"],
         [(0, "s/a/l/m/tag0"), (1, "s/a/l/m/tag1")],
     )
+
+
+def test_an_answer_is_taken_in_parts(filled: Path) -> None:
+    with connect(filled) as connection:
+        found = Answer(connection.execute("SELECT i FROM range(25) AS t(i)"))
+        assert found.names == ["i"]
+        assert [len(part) for part in found.rows(part_rows=10)] == [10, 10, 5]
+        schema, batches = Answer(connection.execute("SELECT 1 AS a")).batches()
+        assert [batch.to_pydict() for batch in batches] == [{"a": [1]}]
+        assert schema.names == ["a"]
 
 
 def test_times_are_shown_in_utc(lake: Lake, root: Path) -> None:

@@ -1,6 +1,8 @@
 """The programs of docs/reading.md, each run on a store and its exports."""
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,33 @@ def test_duckdb_and_pandas_read_the_store() -> None:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of DuckDB
+def test_python_reads_the_store_and_cannot_change_it() -> None:
+    names = run("gainline.connect")
+    assert len(names["good"]) == 100
+    # of the tag's readings all are UNCERTAIN
+    assert len(names["line"]) == 100
+    lake = names["lake"]
+    lake.execute("CREATE TEMP TABLE own AS FROM tags")
+    with pytest.raises(Exception, match="read-only"):
+        lake.execute("DROP VIEW lake.main.readings")
+
+
+def test_the_package_itself_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys, gainline, gainline.cli;"
+        "heavy = {'duckdb', 'pandas', 'pyarrow', 'torch', 'numpy', 'prompt_toolkit'};"
+        "print(sorted(heavy & sys.modules.keys()));"
+        "gainline.connect('nowhere')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert done.stdout == b"[]\n"
+    assert b"ConfigError: there is no store in" in done.stderr
+
+
+@pytest.mark.usefixtures("here")
 def test_pyarrow_and_duckdb_read_the_files_of_a_snapshot() -> None:
     names = run("import pyarrow", "union_by_name", "import duckdb")
     assert names["good"].num_rows == 100
@@ -75,6 +104,14 @@ def test_ray_reads_the_files_of_a_snapshot() -> None:
 
 
 def test_every_program_of_the_page_is_run() -> None:
-    named = ("ATTACH", "import pandas", "import pyarrow", "union_by_name", "polars", "import ray")
+    named = (
+        "gainline.connect",
+        "ATTACH",
+        "import pandas",
+        "import pyarrow",
+        "union_by_name",
+        "polars",
+        "import ray",
+    )
     assert all(any(word in program for word in named) for program in PROGRAMS)
     assert len(PROGRAMS) == len(named)

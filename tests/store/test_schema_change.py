@@ -84,6 +84,21 @@ def test_one_query_by_the_new_name_finds_what_is_stored_under_both(renamed: Path
     assert one(renamed, "SELECT stored || ' ' || tag FROM renamed_tags") == f"{OLD} {NEW}"
 
 
+def test_the_functions_find_by_the_new_name_what_is_stored_under_both(renamed: Path) -> None:
+    calls = {
+        f"around('{NEW}', (SELECT min(source_time) FROM readings), '1 day')": 90,
+        f"downsample('{NEW}', 10000)": 90,
+        f"asof('{OTHER}', '{NEW}')": 90,
+        f"align(['{NEW}'], '1 day')": 1,
+        f"align(['{NEW}'], '7 seconds') WHERE count > 0 HAVING sum(count) = 90": 1,
+    }
+    for call, count in calls.items():
+        counted = "count(DISTINCT tag)" if "align" in call else "count(*)"
+        assert one(renamed, f"SELECT {counted} AS n FROM {call}") == count, call
+    assert one(renamed, f"SELECT sum(count) FROM align(['{NEW}'], '1 day')") == 90
+    assert one(renamed, f"SELECT count(*) FROM downsample('{OLD}')") == 0
+
+
 def test_the_sums_and_the_newest_are_the_same_however_much_is_rolled_up(renamed: Path) -> None:
     asked = [
         "SELECT * FROM minute ORDER BY ALL",

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ READINGS = (
     "tag, site, area, line, machine, metric, unit, source_time, received_time, value, text,"
     " value_clean, quality, reasons, source_quality, gateway, epoch, seq, topic"
 )
-ROLLUP = "count, mean, min, max, last, good_share"
+ROLLUP = "count, mean, min, max, last, good_share, value_count, last_time"
 PROMISED = {
     "readings": f"{READINGS}, rule_version",
     "latest": READINGS,
@@ -102,6 +103,9 @@ def test_rollups_count_all_and_measure_what_is_not_bad(
     first = fetch(root, f"FROM {view} ORDER BY 2").to_pylist()[0]
     count = 3 if view == "minute" else 4
     assert (first["count"], first["min"], first["last"]) == (count, 1.0, last)
+    assert first["value_count"] == count - 1
+    last_us = START_US + seconds[1 if view == "minute" else 3] * 1_000_000
+    assert first["last_time"] == datetime.fromtimestamp(last_us / 1e6, UTC)
     assert first["mean"] == pytest.approx(2.0 if view == "minute" else 8 / 3)
     assert first["good_share"] == pytest.approx(1 / 3 if view == "minute" else 1 / 2)
 
