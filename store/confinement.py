@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from store.folder import Folder
 
@@ -86,7 +86,7 @@ def confine(folder: Folder, *, memory_bytes: int) -> bool:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    readable, writable = list(_libraries()), list[Path]()
+    readable, writable = list(_libraries(folder)), list[Path]()
     if folder.bucket is None:
         readable.append(Path(str(folder.data)))
     if folder.server is None:
@@ -154,10 +154,15 @@ def _beside(folder: Folder, suffix: str) -> Path:
     return folder.catalog.with_name(folder.catalog.name + suffix)
 
 
-def _libraries() -> set[Path]:
+def _libraries(folder: Folder) -> Iterator[Path]:
     """Give what is loaded only when it is needed: modules, and the libraries they are linked to."""
-    imported = {Path(entry).absolute() for entry in sys.path if entry}
-    return {Path(sys.base_prefix) / "lib", *map(Path, _SYSTEM_LIBRARIES), *imported}
+    yield Path(sys.base_prefix) / "lib"
+    yield from map(Path, _SYSTEM_LIBRARIES)
+    for entry in {Path(entry).absolute() for entry in sys.path if entry}:
+        if folder.root.is_relative_to(entry):  # a store beside the code: the packages alone
+            yield from (init.parent for init in entry.glob("*/__init__.py"))
+        else:
+            yield entry
 
 
 def _restrict(readable: Iterable[Path], writable: Iterable[Path], ports: Iterable[int]) -> bool:

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 
 check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
 session_limit_s=700 # .ci/run, with set-up, stays under 15 minutes
+processes_max=4     # each with up to a gigabyte
 mkdir -p "${TMPDIR:-/tmp}"
 
 failed=
@@ -24,4 +25,5 @@ check mypy
 check lint-imports
 
 GAINLINE_FAILED_CHECKS=$failed exec .venv/bin/python -m pytest \
+    --numprocesses auto --maxprocesses "$processes_max" --dist loadfile \
     --continue-on-collection-errors --session-timeout "$session_limit_s" "$@"

@@ -8,7 +8,6 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from contracts.batches import LedgerEntry
 from contracts.errors import GainlineError
 from gainline.ingest_state import IngestState, told
 from gainline.made_tags import JUDGED_SQL
@@ -21,7 +20,7 @@ SELECT (SELECT count(*) FROM raw.readings) AS raw_readings,
 """  # noqa: S608  # of our own words
 # The numbers of arrival only grow, so this reads the newest segment and no other.
 LAST_SQL = "SELECT max(received_time) AS last FROM raw.readings WHERE arrival >= ?"
-_, *OUTCOMES = LedgerEntry._fields
+OUTCOMES = ("received", "stored", "duplicate", "dead_letter")
 CODES_SQL = """
 SELECT split_part(reason, ':', 1) AS code, count(*) AS count
 FROM house.dead_letters GROUP BY code ORDER BY code
@@ -70,6 +69,7 @@ class FlowCollector(Collector):
             state = flow_state(self._store)
             ledger = fetch(self._store, "SELECT * FROM ledger").to_pylist()
             codes = fetch(self._store, CODES_SQL).to_pylist()
+            left_out = fetch(self._store, "SELECT * FROM left_out").to_pylist()
         except GainlineError:
             up.add_metric([], 0)
             yield up
@@ -105,6 +105,14 @@ class FlowCollector(Collector):
         for row in codes:
             letters.add_metric([row["code"]], row["count"])
         yield letters
+        private = GaugeMetricFamily(
+            "gainline_left_out_readings",
+            "Readings that [privacy] has kept out, by gateway",
+            labels=["gateway"],
+        )
+        for row in left_out:
+            private.add_metric([row["gateway"]], row["readings"])
+        yield private
 
 
 def _of_ingest(state: IngestState) -> Iterator[GaugeMetricFamily]:

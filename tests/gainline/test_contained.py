@@ -162,11 +162,11 @@ def asked(cell: Cell, sql: str) -> list[dict[str, object]]:
 
 
 def content(store: Path) -> dict[str, str]:
-    """Every file with its hash, but for SQLite's shared index, which readers write."""
+    """Every file with its hash, but for SQLite's shared index and empty log, which readers make."""
     return {
         str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(store.rglob("*"))
-        if path.is_file() and not path.name.endswith("-shm")
+        if path.is_file() and not path.name.endswith("-shm") and path.stat().st_size
     }
 
 

@@ -9,8 +9,9 @@ from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, GainlineError
 from store import maintain as maintain_module
 from store.catalog import attach
-from store.folder import Folder, claim
+from store.folder import Folder
 from store.lake import Lake
+from store.locks import claim
 from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from store.query import connect, fetch
 from tests.store.samples import START_US, raw_commit, raw_rows
@@ -56,7 +57,7 @@ def test_small_segments_are_merged_between_two_rounds(lake: Lake, root: Path) ->
     try:
         assert merge_small(root) == 0  # a round does it
     finally:
-        os.close(lock)
+        lock.close()
     assert merge_small(root) == MERGE_FROM
     assert merge_small(root) == 0
     assert len(fetch(root, "FROM house.segments")) == 1
