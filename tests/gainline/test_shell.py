@@ -40,9 +40,19 @@ class Terminal:
             "TERM": "xterm",
             "PROMPT_TOOLKIT_NO_CPR": "1",
         }
-        # a terminal's Ctrl-C reaches those whose terminal it is
+        # a terminal's Ctrl-C reaches those whose terminal it is; what a shell starts in the
+        # background is deaf to it, and so would be what that starts
         self.program = subprocess.Popen(
-            ["setsid", "-c", sys.executable, "-m", "gainline", *words],
+            [
+                "env",
+                "--default-signal=INT",
+                "setsid",
+                "-c",
+                sys.executable,
+                "-m",
+                "gainline",
+                *words,
+            ],
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,

@@ -137,7 +137,7 @@ print("done", flush=True)
 
 
 @pytest.mark.parametrize(
-    ("call", "number"), [("fsync", 2), ("fsync", 7), ("rename", 1), ("rename", 3), ("pwrite64", 12)]
+    ("call", "number"), [("fsync", 2), ("fsync", 7), ("rename", 1), ("rename", 3), ("write", 100)]
 )
 def test_a_kill_in_the_middle_of_a_migration_or_a_step_loses_nothing(
     strace: str, root: Path, call: str, number: int
