@@ -24,6 +24,7 @@ from gainline.config import Settings, load
 from gainline.made_tags import JUDGED_SQL
 from gainline.process import Process, running
 from gainline.reporting import Occasion, write_report
+from gainline.store_place import store_folder
 from gainline.tables import read_table
 from ingest import replay
 from ingest.broker import embedded_broker
@@ -220,7 +221,7 @@ def _finish_judging(settings: Settings) -> None:
 
 
 def _counts(settings: Settings) -> Counts:
-    return Counts(**fetch(wiring.store_folder(settings), COUNTS_SQL).to_pylist()[0])
+    return Counts(**fetch(store_folder(settings), COUNTS_SQL).to_pylist()[0])
 
 
 def _occasion(source: Source) -> Occasion:

@@ -22,7 +22,7 @@ from gainline.partitions import partitions
 from gainline.places import templates
 from gainline.private import check_rules, privacy_of
 from gainline.schedule import due_slots
-from gainline.store_place import check_location
+from gainline.store_place import check_location, store_folder
 from gainline.zones import zone_finder
 from store.scrub_rounds import ROUND, standing
 
@@ -121,7 +121,7 @@ def _clock(_settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    folder = wiring.store_folder(settings).absolute()
+    folder = store_folder(settings).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -131,7 +131,7 @@ def _disk(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     if not folder.exists():  # with its rest elsewhere it does by now
         return f"{folder} does not exist yet; the first start makes it"
     state = flow_state(folder)
@@ -139,7 +139,7 @@ def _store(settings: Settings) -> str:
 
 
 def _files(settings: Settings) -> str:
-    found = standing(wiring.store_folder(settings))
+    found = standing(store_folder(settings))
     if found.damages:
         raise DataError(
             f"{len(found.damages)} files are damaged, the first is {found.damages[0].file}:"

@@ -16,6 +16,7 @@ from contracts.errors import ConfigError
 from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.output import as_text
+from gainline.store_place import store_folder
 from store.forgetting import Forgotten, forget, readings_count
 from store.history import Span
 from store.query import fetch_rows
@@ -52,7 +53,7 @@ def forget_tags(
     A tag that is shown under another name matches by either. Also gives words for what is beyond
     reach.
     """
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     begin, end = times
     span = None if begin is None and end is None else Span(begin or _BEGIN, end)
     matches = cache(_matcher(folder, pattern))

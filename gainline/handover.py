@@ -11,6 +11,7 @@ from pathlib import Path
 from contracts.errors import ConfigError, GainlineError, TransientError
 from gainline import flow, wiring
 from gainline.config import Settings
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.inbox import Inbox
 from ingest.sources import OWN, positions_of
@@ -61,7 +62,7 @@ def desk_of(settings: Settings, *, still_s_max: float = STILL_FOR_S_MAX) -> Iter
     """
     with ExitStack() as stack:
         step = _own_ingest(settings, stack)
-        yield Desk(wiring.store_folder(settings), wiring.inbox(settings), step, still_s_max)
+        yield Desk(store_folder(settings), wiring.inbox(settings), step, still_s_max)
 
 
 class Desk:
@@ -140,7 +141,7 @@ def _own_ingest(settings: Settings, stack: ExitStack) -> Callable[[], int] | Non
         lake = stack.enter_context(wiring.open_lake(settings, writer="ingest"))
     except ConfigError as problem:
         try:
-            fetch_rows(wiring.store_folder(settings), "SELECT 1")
+            fetch_rows(store_folder(settings), "SELECT 1")
         except ConfigError:
             raise problem from None  # it is the store's fault
         return None

@@ -26,6 +26,7 @@ from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.config import Settings
 from gainline.handover import Desk, desk_of
+from gainline.store_place import store_folder
 from ingest import replay
 from ingest.blocks import Received
 from ingest.commit import OWN_TOPICS
@@ -173,7 +174,7 @@ def _cut_as(rows: pa.Table, parent: str, earlier: Sequence[_Earlier]) -> Piece |
 def _earlier(settings: Settings, parent: str) -> list[_Earlier]:
     """Ask the lake for the pieces that were stored after the one with this hash."""
     try:
-        _, rows = fetch_rows(wiring.store_folder(settings), EARLIER_SQL, (f"file/{parent}/",))
+        _, rows = fetch_rows(store_folder(settings), EARLIER_SQL, (f"file/{parent}/",))
     except ConfigError:
         return []  # there is no store yet
     found = []

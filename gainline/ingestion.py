@@ -15,6 +15,7 @@ from gainline.loops import Stop, beside, drain, patiently
 from gainline.own_reader import own_reader
 from gainline.partitions import partitions
 from gainline.readers import partition_processes
+from gainline.store_place import store_folder
 from gainline.telling import Teller
 from ingest.journal import Journal
 from ingest.sources import OWN, positions_of
@@ -70,7 +71,7 @@ def _readers(
 
 def _keep_telling(settings: Settings, readers: Readers, stop: Stop) -> None:
     """Tell the state every second, whatever the thread waits for that stores."""
-    store = wiring.store_folder(settings)
+    store = store_folder(settings)
     while not stop.wait(TELL_EVERY_S):
         tell(store, combined(readers.states()))
 

@@ -24,6 +24,7 @@ from gainline.config import Settings
 from gainline.made_tags import new_entries
 from gainline.output import as_text
 from gainline.rules_in_force import rules_in_force
+from gainline.store_place import store_folder
 from store.folder import Folder
 from store.history import JudgedTag, Span
 from store.lake import Lake
@@ -70,7 +71,7 @@ def rejudge(settings: Settings, wish: Wish, *, is_dry_run: bool = False) -> Done
     after that the last verdict is final. Raises as store.lake.Lake; TransientError while another
     process judges again.
     """
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     Folder(folder).require_store()
     with (
         Lake.open(folder, writer="rejudge") as lake,

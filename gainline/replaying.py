@@ -16,6 +16,7 @@ from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.config import Settings
 from gainline.handover import desk_of
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.decode import decode
 from ingest.readings import Refusal, Rules
@@ -57,7 +58,7 @@ def replay_dead_letters(settings: Settings, choice: Choice) -> bool:
     Raises DataError for a position without a dead letter, TransientError where the ingest of the
     store takes nothing.
     """
-    store, rules = wiring.store_folder(settings), wiring.rules(settings)
+    store, rules = store_folder(settings), wiring.rules(settings)
     _require_known(store, choice.positions)
     sizes = dict(_waiting(store, choice))
     expected: dict[int, str] = {}

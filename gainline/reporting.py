@@ -15,10 +15,11 @@ from analytics.report import render
 from contracts.batches import LedgerEntry
 from contracts.errors import DataError
 from contracts.outcome import QualityRow, Report, Series, Truth
-from gainline import valuation, wiring
+from gainline import valuation
 from gainline.config import Settings
 from gainline.outfile import whole_file
 from gainline.schedule import due_slots
+from gainline.store_place import store_folder
 from store.lake import Lake, ReportSlot
 from store.periods import periods_sql
 from store.query import answer, connect
@@ -87,7 +88,7 @@ def write_report(settings: Settings, path: Path, occasion: Occasion) -> Report:
 def gather(settings: Settings, occasion: Occasion) -> Report:
     """Ask the lake for everything a report says."""
     queries = {name: _until(sql, occasion.until) for name, sql in QUERIES.items()}
-    with connect(wiring.store_folder(settings)) as lake:
+    with connect(store_folder(settings)) as lake:
         found = {name: answer(lake, sql) for name, sql in queries.items()}
         drawn = _until(SERIES_SQL, occasion.until)
         report = Report(
@@ -128,7 +129,7 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
             continue
         for slot in due_slots(schedule, after=done[-1].slot, now=now):
             name = f"{schedule.name}-{slot.astimezone(UTC):%Y%m%dT%H%MZ}.html"
-            path = wiring.store_folder(settings) / "reports" / name
+            path = store_folder(settings) / "reports" / name
             path.parent.mkdir(exist_ok=True)
             title = f"{schedule.name} {slot:%Y-%m-%d %H:%M}"
             write_report(settings, path, Occasion(title, slot))

@@ -21,6 +21,7 @@ from gainline import flow, wiring
 from gainline.config import Settings
 from gainline.ingestion import ingest
 from gainline.loops import Stop, drain, guarded, kept_up, patiently, started
+from gainline.store_place import store_folder
 from gainline.telemetry import show_alive, tell_ready
 from store.maintain import maintain as keep_in_order
 from store.maintain import merge_small
@@ -115,7 +116,7 @@ def _judge_new(bench: flow.Bench) -> int:
 
 def maintain(settings: Settings, stop: Stop) -> None:
     """Keep the store in order."""
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     retained_on: date | None = None
     due_at_s = 0.0

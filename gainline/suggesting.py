@@ -27,6 +27,7 @@ from gainline.cleaning import naming
 from gainline.config import Settings
 from gainline.histories import Part, Subject, Wish, of_file, of_store
 from gainline.outfile import whole_file
+from gainline.store_place import store_folder
 from gainline.suggested import as_json, as_toml
 
 
@@ -50,7 +51,7 @@ def print_suggestions(
     """
     if out is not None and out.exists():
         raise ConfigError(f"{out}: is there already; it is not overwritten")
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     parts = of_file(settings, source, wish) if source else of_store(folder, wish)
     found = suggestions(settings, parts)
     pieces = as_json(found) if in_json else as_toml(found)

@@ -11,6 +11,7 @@ import typer
 from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.output import as_text
+from gainline.store_place import store_folder
 from store.compacting import Compacted, compact, row_count
 from store.retaining import Retained, retain
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def compact_store(settings: Settings) -> Compacted:
     """Compact all that the store has now, with a bar on a terminal."""
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     with progress_bar("compacting", row_count(folder)) as advance:
         return compact(folder, tell=advance)
 
@@ -39,7 +40,7 @@ def show_compacted(done: Compacted, *, in_json: bool) -> None:
 
 def retain_in_store(settings: Settings, *, is_dry_run: bool) -> list[Retained]:
     """Remove what is older than the configuration keeps it."""
-    folder, retention = wiring.store_folder(settings), wiring.retention(settings)
+    folder, retention = store_folder(settings), wiring.retention(settings)
     return retain(folder, retention, now=datetime.now(UTC), is_dry_run=is_dry_run)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from clean.settings import Settings as JudgeSettings
 from contracts.tags import Tag, TagRule
-from gainline import store_place
 from gainline.config import Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import Bench, HowToRead
@@ -17,6 +15,7 @@ from gainline.places import kinds_by_hand, rule_finder, tag_maker, templates
 from gainline.private import privacy_of
 from gainline.rules_in_force import rules_in_force
 from gainline.sections import IngestSection, KeptTags, RetentionSection
+from gainline.store_place import store_folder
 from gainline.zones import zone_finder
 from ingest.inbox import Inbox
 from ingest.journal import Journal
@@ -29,11 +28,6 @@ from store.lake import Lake, Writer
 from store.retaining import Retention
 
 BYTES_PER_MB = 1 << 20
-
-
-def store_folder(settings: Settings) -> Path:
-    """Give the folder of the store."""
-    return store_place.store_folder(settings)
 
 
 def retention(settings: Settings) -> Retention:

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
-
 from contracts.errors import ConfigError, DataError, GainlineError
 from store import catalog_copy, failures, listing
 from store.catalog import attach
@@ -65,13 +63,8 @@ def back_up(
             "the store has its catalog or its data elsewhere: back them up there, the catalog first"
             " (pg_dump, versions of the bucket); see docs/cluster.md"
         )
-    try:
-        with files_kept(place):
-            return _Backing(place, vault, Pace(bytes_per_s, tell)).run(waiting)
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
+    with failures.named(place.root), files_kept(place):
+        return _Backing(place, vault, Pace(bytes_per_s, tell)).run(waiting)
 
 
 class _Backing:

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from contracts.errors import ConfigError, ContractError
+from contracts.errors import ContractError
 from store import failures, tables
 from store.catalog import METADATA, attach
 from store.commit import Committer
 from store.folder import Folder
-from store.locks import COMMIT_WAIT_S, claim
+from store.locks import COMMIT_WAIT_S, claim, if_free
 from store.segment_spans import SegmentSpan, segment_spans
 from store.segments import ROW_GROUP_ROWS, Segment, write_pieces
 from store.sorting import Part, Sources
@@ -24,6 +24,7 @@ from store.swapping import Swap, Swapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date
 
     from store.files import File
@@ -60,20 +61,16 @@ def compact(folder: Path, *, tell: Callable[[int], object] = lambda _rows: None)
     """
     place = Folder(folder)
     place.require_store()
-    lock = claim(place, "maintain", wait_s=COMMIT_WAIT_S)
-    try:
-        with attach(place, writable=True) as connection:
-            compaction = Compaction(connection, place, Committer(connection, place), tell)
-            done = Compacted()
-            for step in compaction.steps():
-                done = done.plus(step)
-            return done
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    finally:
-        lock.close()
+    with (
+        closing(claim(place, "maintain", wait_s=COMMIT_WAIT_S)),
+        failures.named(place.root),
+        attach(place, writable=True) as connection,
+    ):
+        compaction = Compaction(connection, place, Committer(connection, place), tell)
+        done = Compacted()
+        for step in compaction.steps():
+            done = done.plus(step)
+        return done
 
 
 def row_count(folder: Path) -> int:
@@ -128,20 +125,9 @@ class Compaction:
                         break
                     yield self._step(table, group)
 
-    @contextmanager
-    def _unless_replaced(self, table: tables.Table) -> Iterator[bool]:
-        if table != tables.CLEAN_READINGS:
-            yield True
-            return
-        try:
-            lock = claim(self._folder, "rejudge")
-        except ConfigError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.close()
+    def _unless_replaced(self, table: tables.Table) -> AbstractContextManager[bool]:
+        is_theirs = table == tables.CLEAN_READINGS
+        return if_free(self._folder, "rejudge") if is_theirs else nullcontext(enter_result=True)
 
     def _step(self, table: tables.Table, group: Sequence[SegmentSpan]) -> Compacted:
         segments = list[Segment]()

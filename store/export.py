@@ -122,16 +122,15 @@ def _snapshot(
     """Attach the lake as of a snapshot, whose files are kept meanwhile."""
     place = Folder(folder)
     place.require_store()
-    try:
-        with files_kept(place), attach(place, writable=False) as connection:
-            number, made_at = _found(connection, at)
-            connection.execute(f"USE memory; DETACH {LAKE}")
-            attach(place, writable=False, connection=connection, snapshot=number)
-            yield connection, place, Exported(number, made_at.astimezone(UTC), {})
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
+    with (
+        failures.named(place.root),
+        files_kept(place),
+        attach(place, writable=False) as connection,
+    ):
+        number, made_at = _found(connection, at)
+        connection.execute(f"USE memory; DETACH {LAKE}")
+        attach(place, writable=False, connection=connection, snapshot=number)
+        yield connection, place, Exported(number, made_at.astimezone(UTC), {})
 
 
 def _found(

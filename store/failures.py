@@ -3,6 +3,8 @@
 import errno
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -57,6 +59,17 @@ def of_disk(error: OSError) -> GainlineError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ConfigError(f"the store may not be written ({error}): give this user the right to")
     return GainlineError(f"the disk of the store failed ({error}): check it, then open it again")
+
+
+@contextmanager
+def named(folder: Path) -> Iterator[None]:
+    """Name what DuckDB or the disk refuses in the block, of the store in a folder."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise of_catalog(error, folder) from error
+    except OSError as error:
+        raise of_disk(error) from error
 
 
 def of_catalog(error: duckdb.Error, folder: Path) -> GainlineError:

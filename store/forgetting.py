@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -103,7 +103,7 @@ def forget(
     """
     place = Folder(folder)
     place.require_store()
-    with ExitStack() as locks, _failing(place):
+    with ExitStack() as locks, failures.named(place.root):
         for writer, wait_s in (("maintain", COMMIT_WAIT_S), ("rejudge", REJUDGE_WAIT_S)):
             locks.callback(claim(place, writer, wait_s=wait_s).close)
         with attach(place, writable=not is_dry_run) as connection:
@@ -126,7 +126,7 @@ def readings_count(folder: Path) -> int:
     """Say how many readings `forget` looks through. Raises as store.lake.Lake."""
     place = Folder(folder)
     place.require_store()
-    with _failing(place), attach(place, writable=False) as connection:
+    with failures.named(place.root), attach(place, writable=False) as connection:
         counts = [
             connection.execute(f"SELECT count(*) FROM {table.path}").fetchone()
             for table in _READINGS
@@ -295,16 +295,6 @@ class _Batch:
         self.table, self.rows, self.touched = table, 0, Touched()
         self.names = list[str]()
         self.segments = list[Segment]()
-
-
-@contextmanager
-def _failing(place: Folder) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
 
 
 def _vacuum(place: Folder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from contracts.errors import ConfigError, TransientError
@@ -14,8 +14,6 @@ from store import failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from store.folder import Folder
 
 # Longer than any commit or step of maintenance takes, so that only a stuck writer is reported.
 COMMIT_WAIT_S = 30.0
@@ -42,6 +40,16 @@ class Locks(Protocol):
 
     def take(self, name: str, *, is_shared: bool = False) -> Lock | None:
         """Take a lock; None where another one has it. Raises GainlineError."""
+
+
+class Place(Protocol):
+    """A store that has locks."""
+
+    root: Path
+
+    @property
+    def locks(self) -> Locks:
+        """Who may do what."""
 
 
 class FileLocks:
@@ -83,12 +91,12 @@ class _FileLock:
 
 
 @contextmanager
-def committing(folder: Folder, *, wait_s: float = COMMIT_WAIT_S) -> Iterator[None]:
+def committing(place: Place, *, wait_s: float = COMMIT_WAIT_S) -> Iterator[None]:
     """Be the only one that commits; raises TransientError after a wait."""
-    lock = _awaited(folder.locks, _COMMIT, wait_s)
+    lock = _awaited(place.locks, _COMMIT, wait_s)
     if lock is None:
         raise TransientError(
-            f"another process has been committing to {folder.root} for {wait_s:g} s: try again"
+            f"another process has been committing to {place.root} for {wait_s:g} s: try again"
         )
     try:
         yield
@@ -97,12 +105,12 @@ def committing(folder: Folder, *, wait_s: float = COMMIT_WAIT_S) -> Iterator[Non
 
 
 @contextmanager
-def files_kept(folder: Folder) -> Iterator[None]:
+def files_kept(place: Place) -> Iterator[None]:
     """Keep maintenance from removing files, as long as they are copied; others may do the same.
 
     Ends with the process at the latest. Raises TransientError while files are being removed.
     """
-    lock = _awaited(folder.locks, _REMOVAL, COMMIT_WAIT_S, is_shared=True)
+    lock = _awaited(place.locks, _REMOVAL, COMMIT_WAIT_S, is_shared=True)
     if lock is None:
         raise TransientError("files of the store are being removed: try again")
     try:
@@ -111,10 +119,15 @@ def files_kept(folder: Folder) -> Iterator[None]:
         lock.close()
 
 
-@contextmanager
-def removal(folder: Folder) -> Iterator[bool]:
+def removal(place: Place) -> AbstractContextManager[bool]:
     """Tell whether files of the lake may be removed now: not while somebody copies them."""
-    lock = folder.locks.take(_REMOVAL)
+    return if_free(place, _REMOVAL)
+
+
+@contextmanager
+def if_free(place: Place, writer: str) -> Iterator[bool]:
+    """Be the one writer of this kind in the block, unless another is; tell whether we are."""
+    lock = place.locks.take(writer)
     try:
         yield lock is not None
     finally:
@@ -122,19 +135,19 @@ def removal(folder: Folder) -> Iterator[bool]:
             lock.close()
 
 
-def claim(folder: Folder, writer: str, *, wait_s: float = 0.0) -> Lock:
+def claim(place: Place, writer: str, *, wait_s: float = 0.0) -> Lock:
     """Become the one writer of this kind, until the lock is closed.
 
     With a time to wait the other one is a command that soon ends, else a service that stays: raises
     TransientError or ConfigError.
     """
-    lock = _awaited(folder.locks, writer, wait_s)
+    lock = _awaited(place.locks, writer, wait_s)
     if lock is not None:
         return lock
     if wait_s:
         raise TransientError(f"another process writes the {writer} of the store: try again")
     raise ConfigError(
-        f"another process is the {writer} of the store in {folder.root}: stop it first"
+        f"another process is the {writer} of the store in {place.root}: stop it first"
     )
 
 

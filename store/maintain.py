@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from contracts.errors import ConfigError
 from store import failures, tables
 from store.catalog import LAKE, attach
 from store.commit import Committer
 from store.compacting import Compaction, next_name
 from store.expiring import Expiry
 from store.folder import Folder
-from store.locks import COMMIT_WAIT_S, claim, removal
+from store.locks import COMMIT_WAIT_S, claim, if_free, removal
 from store.retaining import Retaining, Retention
 from store.segments import Segment, describe, write_segment
 
@@ -91,16 +91,12 @@ def maintain(
     """
     place = Folder(folder)
     place.require_store()
-    lock = claim(place, "maintain", wait_s=COMMIT_WAIT_S)
-    try:
-        with attach(place, writable=True) as connection:
-            return _Round(connection, place, tell).run(now, retention)
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    finally:
-        lock.close()
+    with (
+        closing(claim(place, "maintain", wait_s=COMMIT_WAIT_S)),
+        failures.named(place.root),
+        attach(place, writable=True) as connection,
+    ):
+        return _Round(connection, place, tell).run(now, retention)
 
 
 def merge_small(folder: Path) -> int:
@@ -111,19 +107,11 @@ def merge_small(folder: Path) -> int:
     """
     place = Folder(folder)
     place.require_store()
-    try:
-        lock = claim(place, "maintain")
-    except ConfigError:
-        return 0
-    try:
-        with attach(place, writable=True) as connection:
+    with if_free(place, "maintain") as is_free:
+        if not is_free:
+            return 0
+        with failures.named(place.root), attach(place, writable=True) as connection:
             return _Round(connection, place, lambda _rows: None).merge()
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    finally:
-        lock.close()
 
 
 class _Round:
@@ -180,14 +168,8 @@ class _Round:
         """Merge, but leave verdicts alone while they are judged again: their segments will go."""
         if table is not tables.CLEAN_READINGS:
             return self._merge(table)
-        try:
-            lock = claim(self._folder, "rejudge")
-        except ConfigError:
-            return 0
-        try:
-            return self._merge(table)
-        finally:
-            lock.close()
+        with if_free(self._folder, "rejudge") as is_free:
+            return self._merge(table) if is_free else 0
 
     def _merge(self, table: tables.Table) -> int:
         listed = self._listed(table)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 import numpy as np
 
-from contracts.errors import ConfigError
 from store import failures, tables
 from store.catalog import attach
 from store.commit import Committer
 from store.compacting import STEP_ROWS, next_name
 from store.folder import Folder
 from store.leaving_out import Choice, Mask, choose, of_tags, times_of, write_without
-from store.locks import COMMIT_WAIT_S, claim
+from store.locks import COMMIT_WAIT_S, claim, if_free
 from store.row_groups import words_of_column
 from store.segment_spans import SegmentSpan, segment_spans
 from store.swapping import Swap, Swapper
@@ -93,21 +92,17 @@ def retain(
     """
     place = Folder(folder)
     place.require_store()
-    lock = claim(place, "maintain", wait_s=COMMIT_WAIT_S)
-    try:
-        with attach(place, writable=True) as connection:
-            committer = Committer(connection, place)
-            retaining = Retaining(connection, place, committer, retention)
-            totals = {kind: Retained(kind) for kind in KINDS}
-            for step in retaining.steps(now, is_dry_run=is_dry_run):
-                totals[step.kind] = totals[step.kind].plus(step)
-            return list(totals.values())
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    finally:
-        lock.close()
+    with (
+        closing(claim(place, "maintain", wait_s=COMMIT_WAIT_S)),
+        failures.named(place.root),
+        attach(place, writable=True) as connection,
+    ):
+        committer = Committer(connection, place)
+        retaining = Retaining(connection, place, committer, retention)
+        totals = {kind: Retained(kind) for kind in KINDS}
+        for step in retaining.steps(now, is_dry_run=is_dry_run):
+            totals[step.kind] = totals[step.kind].plus(step)
+        return list(totals.values())
 
 
 class Retaining:
@@ -207,21 +202,10 @@ class Retaining:
         assert row is not None
         return int(row[0])
 
-    @contextmanager
-    def _unless_replaced(self, table: tables.Table) -> Iterator[bool]:
+    def _unless_replaced(self, table: tables.Table) -> AbstractContextManager[bool]:
         """Leave readings alone while they are judged again."""
-        if table not in (tables.RAW_READINGS, tables.CLEAN_READINGS):
-            yield True
-            return
-        try:
-            lock = claim(self._folder, "rejudge")
-        except ConfigError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.close()
+        is_theirs = table in (tables.RAW_READINGS, tables.CLEAN_READINGS)
+        return if_free(self._folder, "rejudge") if is_theirs else nullcontext(enter_result=True)
 
 
 class _Ages:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 import pyarrow.compute as pc
 
-from contracts.errors import ConfigError, ContractError
+from contracts.errors import ContractError
 from store import failures, rollups, tables
 from store.catalog import attach
 from store.commit import Committer
 from store.creation import renew_views
 from store.folder import Folder
 from store.history import named
-from store.locks import claim
+from store.locks import if_free
 from store.rollups import Progress
 from store.segments import ROW_GROUP_ROWS, Segment, write_segment
 from store.swapping import Swap, Swapper
@@ -53,19 +53,11 @@ def roll_up(folder: Path) -> int:
     """
     place = Folder(folder)
     place.require_store()
-    try:
-        lock = claim(place, LOCK)
-    except ConfigError:
-        return 0
-    try:
-        with attach(place, writable=True) as connection:
+    with if_free(place, LOCK) as is_free:
+        if not is_free:
+            return 0
+        with failures.named(place.root), attach(place, writable=True) as connection:
             return _Step(connection, place).run()
-    except duckdb.Error as error:
-        raise failures.of_catalog(error, place.root) from error
-    except OSError as error:
-        raise failures.of_disk(error) from error
-    finally:
-        lock.close()
 
 
 def progress(connection: duckdb.DuckDBPyConnection) -> Progress:

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
-session_limit_s=700 # .ci/run, with set-up, stays under 15 minutes
+session_limit_s=760 # .ci/run, with set-up, stays under 15 minutes
 processes_max=4     # each with up to a gigabyte
 mkdir -p "${TMPDIR:-/tmp}"
 

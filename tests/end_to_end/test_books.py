@@ -12,6 +12,7 @@ from gainline.comparison import compare_with_books
 from gainline.config import Settings
 from gainline.flow import Bench, Intake
 from gainline.sections import PricesSection, StoreSection
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
@@ -29,7 +30,7 @@ def test_the_panel_from_readings_equals_the_books_within_what_is_missing(tmp_pat
     )
     _store_and_judge(plant, settings)
     built = panel.build(
-        periods(wiring.store_folder(settings)),
+        periods(store_folder(settings)),
         names=valuation.metric_names(settings),
         prices=valuation.prices(settings),
     )

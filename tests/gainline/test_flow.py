@@ -17,6 +17,7 @@ from gainline.config import Settings
 from gainline.flow import Bench, Intake
 from gainline.reporting import Occasion, gather
 from gainline.sections import StoreSection, TagSection
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources
@@ -66,7 +67,7 @@ def at_work(settings: Settings) -> Iterator[tuple[Intake, Bench, Journal]]:
 
 
 def verdicts(settings: Settings) -> list[tuple[int, int, list[str]]]:
-    table = fetch(wiring.store_folder(settings), "SELECT seq, quality, reasons FROM readings")
+    table = fetch(store_folder(settings), "SELECT seq, quality, reasons FROM readings")
     rows = table.to_pylist()
     return sorted((row["seq"], row["quality"], row["reasons"]) for row in rows)
 
@@ -115,7 +116,7 @@ def test_what_was_stored_and_judged_before_a_restart_is_known_after_it(tmp_path:
         bench.judge_new(BEGAN_US)
         bench.finish()
     assert verdicts(settings) == verdicts(in_one_go)
-    (ledger,) = fetch(wiring.store_folder(settings), "FROM ledger").to_pylist()
+    (ledger,) = fetch(store_folder(settings), "FROM ledger").to_pylist()
     assert ledger == {
         "gateway": "g",
         "received": 120,
@@ -146,7 +147,7 @@ class FailingOnce(Lake):
 
 def test_a_commit_that_fails_is_made_again_with_the_same_result(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     with (
         FailingOnce.open(folder, writer="ingest") as lake,
         wiring.open_journal(settings, first_position=0) as journal,
@@ -179,7 +180,7 @@ def test_a_pattern_of_the_configuration_reaches_the_judge_and_the_catalogue(
         bench.finish()
     impossible = [seq for seq, _, reasons in verdicts(settings) if "range" in reasons]
     assert impossible == [seq for seq in range(30) if seq % 3 == 2]
-    rows = fetch(wiring.store_folder(settings), "SELECT tag, line, unit, kind FROM tags")
+    rows = fetch(store_folder(settings), "SELECT tag, line, unit, kind FROM tags")
     expected = {"tag": "s/a/l/m/temperature", "line": "l", "unit": "degC", "kind": "gauge"}
     assert rows.to_pylist() == [expected]
 

@@ -23,6 +23,7 @@ from gainline.config import Settings
 from gainline.handover import desk_of
 from gainline.imports import import_files
 from gainline.sections import StoreSection
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for
@@ -62,7 +63,7 @@ def large(folder: Path, count: int) -> Path:
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    return rows(wiring.store_folder(settings), sql)
+    return rows(store_folder(settings), sql)
 
 
 def count_of(settings: Settings) -> int:
@@ -146,11 +147,11 @@ def test_a_mistake_in_any_file_and_nothing_is_imported(
     with pytest.raises(DataError, match="nothing was imported") as raised:
         import_files(settings, [csv(tmp_path, 10), bad])
     assert str(raised.value).startswith(str(bad))
-    assert not wiring.store_folder(settings).exists()
+    assert not store_folder(settings).exists()
 
 
 def test_a_folder_that_is_no_store_is_named(tmp_path: Path, settings: Settings) -> None:
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     folder.mkdir()
     (folder / "letter").write_text("dear")
     with pytest.raises(ConfigError, match="not empty and no store"):
@@ -184,7 +185,7 @@ def test_an_ingest_that_takes_nothing_is_waited_for_only_so_long(settings: Setti
 
 
 def test_what_is_taken_twice_is_stored_once(tmp_path: Path, settings: Settings) -> None:
-    inbox, kept = wiring.store_folder(settings) / "inbox", tmp_path / "kept"
+    inbox, kept = store_folder(settings) / "inbox", tmp_path / "kept"
     with wiring.open_lake(settings, writer="ingest"), desk_of(settings) as desk:
         file = large(tmp_path, 5000)
         for piece in imports.pieces_of(file, settings):
@@ -201,7 +202,7 @@ def test_what_is_taken_twice_is_stored_once(tmp_path: Path, settings: Settings) 
 
 @pytest.mark.timeout(200)
 def test_files_are_imported_while_ingest_runs(tmp_path: Path, settings: Settings) -> None:
-    store, log = wiring.store_folder(settings), tmp_path / "log"
+    store, log = store_folder(settings), tmp_path / "log"
     words = ("ingest", "--broker", f"mqtt://127.0.0.1:{free_port()}", "--store", store)
     with service(*words, log=log) as process:
         wait_for(lambda: ask(settings, "SELECT 1 AS one"), what="the store is there")
@@ -218,7 +219,7 @@ def test_files_are_imported_while_ingest_runs(tmp_path: Path, settings: Settings
 def test_an_import_that_is_killed_is_finished_by_doing_it_again(
     tmp_path: Path, settings: Settings, services: list[str]
 ) -> None:
-    store, log, count = wiring.store_folder(settings), tmp_path / "log", 200_000
+    store, log, count = store_folder(settings), tmp_path / "log", 200_000
     words = ("ingest", "--from", large(tmp_path, count), "--store", store)
     with ExitStack() as stack:
         for name in services:  # it dies too

@@ -13,6 +13,7 @@ from gainline import wiring
 from gainline.config import Settings
 from gainline.rejudging import Wish, rejudge
 from gainline.sections import TagSection
+from gainline.store_place import store_folder
 from store.history import Span
 from store.query import fetch
 from tests.gainline.test_made_tags import FEATURES, START_US, WAVE, readings, settings_in, stored
@@ -33,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def folder(made: Settings, tmp_path: Path) -> Path:
-    shutil.copytree(wiring.store_folder(made), tmp_path / "store")
+    shutil.copytree(store_folder(made), tmp_path / "store")
     return tmp_path
 
 
@@ -85,7 +86,7 @@ def test_a_tag_that_turns_out_to_be_a_waveform_gets_features(tmp_path: Path) -> 
     found = [row for row in readings(settings) if row["tag"] == f"{WAVE}/rms"]
     assert [(row["arrival"] + 1) // 500 for row in found] == list(range(13, 33))
     assert done.outcome.added == 5 * len(found)
-    tags = fetch(wiring.store_folder(settings), "SELECT machine, metric FROM tags").to_pylist()
+    tags = fetch(store_folder(settings), "SELECT machine, metric FROM tags").to_pylist()
     assert {"machine": "m", "metric": "vibration_raw/rms"} in tags
 
 

@@ -19,6 +19,7 @@ from gainline.made_tags import made_of
 from gainline.page.flowstate import flow_state
 from gainline.places import renewed, tag_maker
 from gainline.sections import CleanSection, StoreSection, TagSection
+from gainline.store_place import store_folder
 from store.lake import Lake
 from store.maintain import maintain
 from store.query import fetch
@@ -93,7 +94,7 @@ class Dying:
 
 def readings(settings: Settings) -> list[dict[str, Any]]:
     sql = "SELECT * EXCLUDE (rule_version, judge_commit) FROM clean.readings ORDER BY arrival, tag"
-    return fetch(wiring.store_folder(settings), sql).to_pylist()
+    return fetch(store_folder(settings), sql).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_features_are_judged_readings_of_the_lake(settings: Settings) -> None:
 
 def test_features_stand_in_the_catalogue_beside_their_waveform(settings: Settings) -> None:
     sql = "SELECT tag, line, machine, metric, unit, kind FROM tags ORDER BY tag"
-    rows = fetch(wiring.store_folder(settings), sql).to_pylist()
+    rows = fetch(store_folder(settings), sql).to_pylist()
     made = {row["metric"]: row for row in rows if made_of(row["tag"])}
     assert sorted(made) == [f"vibration_raw/{name}" for name in FEATURES]
     assert {row["unit"] for row in made.values()} == {"g", None}
@@ -136,12 +137,12 @@ def test_a_judge_that_is_killed_stores_each_feature_once_and_the_same(
     other = settings_in(tmp_path)
     stored(other, 8, is_killed=True)
     assert readings(other) == readings(settings)
-    maintain(wiring.store_folder(other), now=datetime.now(UTC))
+    maintain(store_folder(other), now=datetime.now(UTC))
     assert readings(other) == readings(settings)
 
 
 def test_what_is_made_counts_as_no_reading_that_was_judged(settings: Settings) -> None:
-    state = flow_state(wiring.store_folder(settings))
+    state = flow_state(store_folder(settings))
     assert (state.raw_readings, state.judged_readings) == (COUNT, COUNT)
 
 

@@ -23,6 +23,7 @@ from gainline.config import Settings
 from gainline.rejudging import Wish, rejudge
 from gainline.rules_in_force import rules_in_force
 from gainline.sections import StoreSection, TagSection
+from gainline.store_place import store_folder
 from store import lake as lake_module
 from store.history import Span
 from store.lake import Lake
@@ -52,7 +53,7 @@ def values() -> list[float]:
 
 def judge_lake(settings: Settings, *, is_finished: bool = False) -> Path:
     """Make a lake and judge it, in parts; the last readings wait for their successors."""
-    folder, part = wiring.store_folder(settings), COUNT // 5
+    folder, part = store_folder(settings), COUNT // 5
     with Lake.open(folder, writer="ingest") as lake, Lake.open(folder, writer="judge") as judged:
         bench = wiring.bench(settings, judged)
         rows = raw_rows(0, COUNT, value=values())

@@ -13,6 +13,7 @@ from gainline import wiring
 from gainline.config import Settings
 from gainline.flow import Bench, Intake
 from gainline.sections import IngestSection, StoreSection
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch
@@ -54,7 +55,7 @@ def run(settings: Settings, messages: Sequence[Received], *, at_end: bool = Fals
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    return fetch(wiring.store_folder(settings), sql).to_pylist()
+    return fetch(store_folder(settings), sql).to_pylist()
 
 
 def values_and_reasons(settings: Settings) -> list[tuple[float, list[str]]]:

@@ -18,6 +18,7 @@ from gainline.config import Settings
 from gainline.handover import desk_of
 from gainline.replaying import Choice, replay_dead_letters
 from gainline.sections import IngestSection, StoreSection
+from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for
@@ -60,7 +61,7 @@ def receive(settings: Settings, messages: list[Received]) -> None:
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    return rows(wiring.store_folder(settings), sql)
+    return rows(store_folder(settings), sql)
 
 
 def forces(settings: Settings) -> list[float]:
@@ -114,7 +115,7 @@ def test_dead_letters_are_chosen_by_position_reason_and_gateway(
     assert replay_dead_letters(settings, Choice(reason="too_big", gateway=""))
     assert forces(settings) == [0, 1, 2, 3]
     capsys.readouterr()
-    accounts.list_dead_letters(wiring.store_folder(settings), "json", "too_big")
+    accounts.list_dead_letters(store_folder(settings), "json", "too_big")
     listed = json.loads(capsys.readouterr().out)
     assert [row["replayed"] for row in listed] == [True] * 4
 
@@ -132,7 +133,7 @@ def test_dead_letters_that_are_taken_twice_are_stored_once(
 ) -> None:
     scattered = [long_one(n) if n % 2 else other("s/x", b"\xff") for n in range(600)]
     receive(strict(settings), scattered)
-    inbox, kept = wiring.store_folder(settings) / "inbox", tmp_path / "kept"
+    inbox, kept = store_folder(settings) / "inbox", tmp_path / "kept"
     assert not replay_dead_letters_keeping(settings, kept)
     assert len(forces(settings)) == 300
     after = ledger(settings)
@@ -146,7 +147,7 @@ def test_dead_letters_that_are_taken_twice_are_stored_once(
 
 def replay_dead_letters_keeping(settings: Settings, kept: Path) -> bool:
     """Replay, and keep the files of the inbox as a crash would have left them."""
-    folder = wiring.store_folder(settings)
+    folder = store_folder(settings)
     log = folder.parent / "log"
     with wiring.open_lake(settings, writer="ingest"):  # takes nothing
         words = ("dead-letters", "replay", "--all", "--store", folder)
@@ -160,7 +161,7 @@ def replay_dead_letters_keeping(settings: Settings, kept: Path) -> bool:
 def test_a_replay_that_is_killed_with_ingest_is_finished_by_doing_it_again(
     tmp_path: Path, settings: Settings
 ) -> None:
-    count, store, log = 9_000, wiring.store_folder(settings), tmp_path / "log"
+    count, store, log = 9_000, store_folder(settings), tmp_path / "log"
     receive(strict(settings), [long_one(n, f"g{n % 3}") for n in range(count)])
     words = ("dead-letters", "replay", "--all", "--store", store)
     running = ("ingest", "--broker", f"mqtt://127.0.0.1:{free_port()}", "--store", store)
