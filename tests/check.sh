@@ -31,6 +31,7 @@ check mypy
 check lint-imports
 wait
 
+export OMP_NUM_THREADS=1 # the processes share the cores
 GAINLINE_FAILED_CHECKS=$failed .venv/bin/python -m pytest \
     --numprocesses auto --maxprocesses "$processes_max" --dist worksteal \
     --continue-on-collection-errors --session-timeout "$session_limit_s" "$@"
