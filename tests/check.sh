@@ -7,8 +7,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
-session_limit_s=760 # .ci/run, with set-up, stays under 15 minutes
-processes_max=4     # each with up to a gigabyte
+session_limit_s=1200 # on two idle cores it takes about half
+processes=4          # many tests wait for other processes; each takes up to a gigabyte
 mkdir -p "${TMPDIR:-/tmp}"
 
 failed=
@@ -33,5 +33,5 @@ wait
 
 export OMP_NUM_THREADS=1 # the processes share the cores
 GAINLINE_FAILED_CHECKS=$failed .venv/bin/python -m pytest \
-    --numprocesses auto --maxprocesses "$processes_max" --dist worksteal \
+    --numprocesses "$processes" --dist worksteal \
     --continue-on-collection-errors --session-timeout "$session_limit_s" "$@"
