@@ -2,6 +2,8 @@
 
 # ruff: noqa: S608 - the SQL is put together of the store's own names
 
+from collections.abc import Callable
+
 import duckdb
 
 from store import tables
@@ -23,10 +25,39 @@ _OPTIONS = {
 }
 
 
-def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make whatever the lake lacks. Call it inside a transaction, under the commit lock."""
+def steps(connection: duckdb.DuckDBPyConnection) -> tuple[Callable[[], None], ...]:
+    """Give the steps that make whatever the lake lacks: a transaction each, under the commit lock.
+
+    In this order, as DuckLake takes no option of a schema that is not committed, and heeds it from
+    the next one on. A crash between them leaves a lake that is not complete.
+    """
+    return (
+        lambda: _make_schemas(connection),
+        lambda: _keep_in_segments(connection),
+        lambda: _make_tables(connection),
+    )
+
+
+def _make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
     for schema in tables.SCHEMAS:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+
+def _keep_in_segments(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let no row of what lies in segments into the catalog: there is then no place to ask for it.
+
+    Said of the schemas for tables that are to be made, and of tables that an older program made.
+    """
+    sql = "CALL ducklake_set_option(?, 'data_inlining_row_limit', 0, schema => ?"
+    for schema in {table.schema for table in tables.IN_SEGMENTS}:
+        connection.execute(f"{sql})", [LAKE, schema])
+    for table in tables.IN_SEGMENTS:
+        if _columns(connection, table):
+            words = [LAKE, table.schema, table.name]
+            connection.execute(f"{sql}, table_name => ?)", words)
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table in tables.TABLES:
         connection.execute(table.ddl)
         _add_columns(connection, table)
@@ -65,15 +96,20 @@ def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> None:
     """Add the columns that a lake of an older program lacks; its rows have null there."""
+    there = _columns(connection, table)
+    for field in table.columns:
+        if field.name not in there:
+            connection.execute(f"ALTER TABLE {table.path} ADD COLUMN {tables.column_ddl(field)}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: tables.Table) -> set[str]:
+    """Give the columns that a table has, none where there is no such table."""
     found = connection.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database()"
         " AND schema_name = ? AND table_name = ?",
         [table.schema, table.name],
     ).fetchall()
-    there = {name for (name,) in found}
-    for field in table.columns:
-        if field.name not in there:
-            connection.execute(f"ALTER TABLE {table.path} ADD COLUMN {tables.column_ddl(field)}")
+    return {name for (name,) in found}
 
 
 def _begin_rollups(connection: duckdb.DuckDBPyConnection) -> None:

@@ -19,7 +19,7 @@ from store import failures, tables
 from store.brought import brought_by
 from store.catalog import attach, kept_open
 from store.commit import Addition, Committer
-from store.creation import create, is_complete, renew_views
+from store.creation import is_complete, renew_views, steps
 from store.durable import sync_folder
 from store.folder import Folder
 from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
@@ -286,7 +286,8 @@ class Lake:
     def _complete(self) -> None:
         try:
             if not is_complete(self._connection):
-                self._committer.transact(lambda: create(self._connection))
+                for step in steps(self._connection):
+                    self._committer.transact(step)
                 sync_folder(self._folder.root)  # the names of a catalog that is new
         except duckdb.Error as error:
             raise failures.of_catalog(error, self._folder.root) from error

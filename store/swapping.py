@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from contracts.errors import ContractError, TransientError
 from store.catalog import INLINED_ROWS_MAX, LAKE
+from store.tables import IN_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,13 +96,16 @@ class Swapper:
             raise TransientError("segments were merged or replaced meanwhile: try again")
         # Then DuckLake lists a segment no more whose rows are all deleted, however few. Else it
         # would keep a note of each in the catalog, and the segment for ever.
-        self._inline(table, 0)
+        is_inlined = table not in IN_SEGMENTS  # of which no row is there anyhow
+        if is_inlined:
+            self._inline(table, 0)
         for part in _in_parts(names, listed):
             self._connection.execute(
                 f"DELETE FROM {table.path} WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))",
                 [[self.path(name) for name in part]],
             )
-        self._inline(table, INLINED_ROWS_MAX)
+        if is_inlined:
+            self._inline(table, INLINED_ROWS_MAX)
         self._connection.execute(
             "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
             [list(names)],

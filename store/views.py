@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from store import rollups, tag_names
 from store.reasons import reason_words
-from store.tables import TABLES
+from store.tables import IN_SEGMENTS, TABLES
 
 
 class Shape(NamedTuple):
@@ -37,6 +37,7 @@ def views_sql(shape: Shape = PLAIN) -> str:
 
 
 def views_version(shape: Shape = PLAIN) -> str:
-    """Fingerprint tables and views, to know whether a lake has those of this program."""
-    made = [*(table.ddl for table in TABLES), views_sql(shape)]
+    """Fingerprint tables, where their rows lie, and views, to tell those of this program."""
+    where = [table.path for table in IN_SEGMENTS]
+    made = [*(table.ddl for table in TABLES), *where, views_sql(shape)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()

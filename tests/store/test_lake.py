@@ -1,3 +1,4 @@
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from contracts.batches import (
 )
 from contracts.errors import ConfigError, ContractError, DataError
 from contracts.tags import Kind, Place, Tag
+from store.catalog import METADATA
 from store.lake import Lake, ReportSlot
-from store.query import fetch
+from store.query import connect, fetch
+from store.tables import IN_SEGMENTS, TABLES
 from tests.store.samples import START_US, clean_commit, judged, raw_commit, raw_rows
 
 STRINGS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -229,3 +232,14 @@ def test_a_writer_keeps_the_log_of_the_catalog_and_takes_it_along(root: Path) ->
         assert after.st_size < 6_000_000, "it was never folded"
         assert fetch(root, "SELECT count(*) AS n FROM raw.readings")["n"].to_pylist() == [300]
     assert not log.exists()
+
+
+def test_the_catalog_has_no_place_for_rows_that_lie_in_segments(root: Path) -> None:
+    with Lake.open(root, writer="ingest"), closing(connect(root)) as connection:
+        found = connection.execute(
+            f"SELECT s.schema_name || '.' || t.table_name FROM {METADATA}.ducklake_table AS t"
+            f" JOIN {METADATA}.ducklake_schema AS s USING (schema_id)"
+            f" JOIN {METADATA}.ducklake_inlined_data_tables AS i USING (table_id)"
+        ).fetchall()
+    places = {path for (path,) in found}
+    assert places == {table.path for table in TABLES} - {table.path for table in IN_SEGMENTS}
