@@ -93,18 +93,20 @@ SELECT
 FROM clean.named AS r
 LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 
--- The newest reading of each tag. One that is stamped in the future would stay the newest for
--- ever: it is passed over.
+-- The newest reading of each tag, as the judge left it. One that is stamped in the future would stay
+-- the newest for ever: it is passed over.
+CREATE OR REPLACE VIEW clean.newest AS
+SELECT * FROM ({latest_parts})
+QUALIFY row_number() OVER (PARTITION BY tag ORDER BY (source_time, arrival) DESC) = 1;
+
+-- The newest reading of each tag.
 CREATE OR REPLACE VIEW main.latest AS
 SELECT
     r.tag, t.site, t.area, t.line, t.machine, t.metric, {unit} AS unit,
     r.source_time, r.received_time, r.value, r.text, r.value_clean, r.quality,
     {reasons} AS reasons,
     r.source_quality, r.gateway, r.epoch, r.seq, r.topic
-FROM (
-    SELECT * FROM ({latest_parts})
-    QUALIFY row_number() OVER (PARTITION BY tag ORDER BY (source_time, arrival) DESC) = 1
-) AS r
+FROM clean.newest AS r
 LEFT JOIN main.tags AS t ON r.tag = t.tag{units_joined};
 
 -- Count, mean, min, max, last of a tag's values that are not BAD in a minute; share of GOOD

@@ -1,4 +1,4 @@
-"""The web application: health, readiness, metrics and the reports made so far."""
+"""The web application: health, readiness, metrics, newest readings, the reports made so far."""
 
 import html
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from contracts.errors import GainlineError
 from gainline.page.flowstate import FlowCollector, flow_state
+from gainline.page.newest import latest_route
 
 # Reports are our own pages with inline styles and pictures; nothing else may load or run.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
@@ -63,6 +64,7 @@ def make_app(store: Path, *, stale_after_s: float) -> Starlette:
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),
+            latest_route("/latest", store),
         ]
     )
 
@@ -89,5 +91,6 @@ def _index(reports: list[Path]) -> str:
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;"
         "padding:0 1rem;color:#1d2733}a{color:#0b6e69}</style>"
         f"<h1>gainline</h1><h2>Reports</h2>{listed}"
-        '<p><a href="/readyz">Is data flowing?</a> · <a href="/metrics">Metrics</a></p></html>'
+        '<p><a href="/readyz">Is data flowing?</a> · <a href="/metrics">Metrics</a>'
+        ' · <a href="/latest">Newest readings</a></p></html>'
     )

@@ -30,7 +30,7 @@ LATE_S_MAX = 6 * 3_600
 COMMIT_READINGS = 100_000
 # The last of it comes by a commit a second, as `run` makes them, with its steps in between.
 RECENT_S = 180
-STEP_EVERY_S = 60
+STEP_EVERY_S = 20
 
 
 class Plan(NamedTuple):

@@ -32,6 +32,7 @@ import duckdb
 
 from store.compacting import compact
 from store.lake import Lake
+from store.latest import Latest
 from store.maintain import maintain, merge_small
 from store.query import connect
 from store.rolling import roll_up
@@ -352,22 +353,42 @@ def _percentiles(store: Path, plan: Plan, until: datetime) -> tuple[float, float
 
 
 def latest(folder: Path, tags: int, repeats: int) -> Iterator[str]:
-    """Ask for the newest readings on a connection that stays open."""
-    plan = Plan(tags, 0.02, 10, LATEST_COMMITS)
-    for _ in fill(folder, plan, datetime.now(UTC).replace(microsecond=0)):
+    """Ask for the newest readings on a connection that stays open, then of what is kept warm."""
+    plan, until = Plan(tags, 0.02, 10, LATEST_COMMITS), datetime.now(UTC).replace(microsecond=0)
+    for _ in fill(folder, plan, until):
         pass
     one = f" WHERE tag = '{plan.names[7]}'"
-    with connect(folder) as ours:
+    with connect(folder) as ours, Latest(folder) as warm:
         for sql in ("SELECT * FROM latest", f"SELECT * FROM latest{one}"):
-            ours.execute(sql).fetchall()
-            spent, cpu_s = [], time.process_time()
-            for _ in range(repeats):
-                began = time.perf_counter()
-                ours.execute(sql).fetchall()
-                spent.append((time.perf_counter() - began) * 1e3)
-            cpu_ms = (time.process_time() - cpu_s) * 1e3 / repeats
             what = "one of them" if sql.endswith(one) else "all"
-            yield f"| {tags:,} | {what} | {median(spent):.1f} | {min(spent):.1f} | {cpu_ms:.1f} |"
+            timed = _timed(lambda sql=sql: ours.execute(sql).fetchall(), repeats)  # type: ignore[misc]
+            yield f"| {tags:,} | {what} | {timed} |"
+        yield f"| {tags:,} | all, kept warm, nothing new | {_timed(warm.table, repeats)} |"
+        until_us = int(until.timestamp()) * SECOND_US
+        plant, seconds = Plant(plan, until_us), itertools.count(1)
+        with Lake.open(folder, writer="judge") as judge:
+            writer = Writer(judge, plan)
+
+            def commit() -> None:
+                writer.commit(plant.until(until_us + next(seconds) * SECOND_US))
+
+            yield f"| {tags:,} | all, after a commit | {_timed(warm.table, repeats, commit)} |"
+
+
+def _timed(
+    ask: Callable[[], object], repeats: int, before: Callable[[], None] | None = None
+) -> str:
+    """Do something again and again; give cells: median and least time, CPU, in milliseconds."""
+    spent, cpu = [], []
+    for number in range(repeats + 1):
+        if before:
+            before()
+        began, began_cpu = time.perf_counter(), time.process_time()
+        ask()
+        if number:  # the first time warms it up
+            spent.append((time.perf_counter() - began) * 1e3)
+            cpu.append((time.process_time() - began_cpu) * 1e3)
+    return f"{median(spent):.1f} | {min(spent):.1f} | {median(cpu):.1f}"
 
 
 if __name__ == "__main__":

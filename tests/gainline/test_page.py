@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ from gainline.ingest_state import IngestState, tell, told
 from gainline.page.flowstate import FlowState, flow_state
 from gainline.sections import PageSection, StoreSection
 from store.lake import Lake
+from store.query import fetch
 from tests.end_to_end.pipeline import free_port, get, wait_for
+from tests.store.samples import clean_commit, raw_rows
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 Ask = Callable[[str], tuple[int, str]]
@@ -117,3 +120,24 @@ def test_reports_are_listed_and_shown_and_nothing_else_is(page: Ask, tmp_path: P
     assert page("/reports/weekly-20260504T0600Z.html") == (200, "<html>a report</html>")
     for path in ("/reports/../secret", "/reports/%2e%2e%2fsecret", "/reports/other.html"):
         assert page(path)[0] == 404
+
+
+def test_the_newest_readings_are_told_as_the_view_has_them(page: Ask, tmp_path: Path) -> None:
+    assert page("/latest")[0] == 503
+    with Lake.open(tmp_path / "store", writer="judge") as judge:
+        assert page("/latest") == (200, "[]\n")
+        for value in (1.0, 2.0):
+            rows = raw_rows(int(value) * 6, 6, value=[value] * 6)
+            judge.commit_clean(clean_commit(rows))
+            found = json.loads(page("/latest")[1])
+            assert [(row["tag"], row["value"]) for row in found] == [
+                (f"s/a/l/m/tag{number}", value) for number in range(3)
+            ]
+    asked = fetch(tmp_path / "store", "FROM latest WHERE tag = 's/a/l/m/tag1'")
+    (one,) = json.loads(page("/latest?tag=s/a/l/m/tag1")[1])
+    assert list(one) == asked.column_names
+    assert one["source_time"] == "2026-01-05T00:00:16.000000Z"
+    assert page("/latest?line=l2") == (200, "[]\n")
+    status, words = page("/latest?colour=red")
+    assert status == 400
+    assert "tag, site, area, line, machine, metric can" in words
