@@ -16,10 +16,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contracts.batches import LedgerEntry, RawBatch, RawCommit
+from contracts.errors import GainlineError, TransientError
 from store.compacting import compact
 from store.folder import Folder
 from store.lake import Lake
@@ -40,7 +42,7 @@ def run(root: Path, promised: Path) -> None:
         Lake.open(root, writer="judge") as judge,
         promised.open("a") as sink,
     ):
-        threading.Thread(target=_maintained, args=(root,), daemon=True).start()
+        threading.Thread(target=_maintained, args=(root, _wrong(promised)), daemon=True).start()
         number = lake.ingest_progress().position
         for arrival in range(judge.judge_progress().arrival, number * ROWS, ROWS):
             judge.commit_clean(clean_commit(raw_rows(arrival, ROWS)))
@@ -57,6 +59,7 @@ def run(root: Path, promised: Path) -> None:
 
 def check(root: Path, promised: Path) -> None:
     """Raise AssertionError unless the store has all that was promised, once, and is sound."""
+    assert not _wrong(promised).exists(), _wrong(promised).read_text()
     told = [int(line) for line in promised.read_text().splitlines()] if promised.exists() else []
     if not told and not (root / "format_version").exists():
         return
@@ -78,11 +81,24 @@ def check(root: Path, promised: Path) -> None:
     assert not list(Path(str(Folder(root).data)).rglob("*.part"))
 
 
-def _maintained(root: Path) -> None:
+def _wrong(promised: Path) -> Path:
+    """Name the file that tells of maintenance that failed while the disk was well."""
+    return promised.with_name(f"{promised.name}.wrong")
+
+
+def _maintained(root: Path, wrong: Path) -> None:
     while True:
-        roll_up(root)
-        compact(root)
-        maintain(root, now=datetime.now(UTC) + timedelta(hours=2))
+        try:
+            roll_up(root)
+            compact(root)
+            maintain(root, now=datetime.now(UTC) + timedelta(hours=2))
+        except TransientError:
+            continue  # what people are told to try again
+        except Exception as error:
+            # after a cut the disk fails, which is an error of its own kind
+            if type(error) is not GainlineError:
+                wrong.write_text("".join(traceback.format_exception(error)))
+            raise
         threading.Event().wait(0.5)
 
 
