@@ -5,6 +5,7 @@ import random
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from store.forgetting import forget
 from store.history import Span
 from store.lake import Lake
 from store.maintain import maintain
-from store.query import fetch
+from store.query import connect
 from store.rolling import roll_up
 from store.wanted import Wanted
 from tests.store.samples import START_US, clean_commit, judged, raw_rows
@@ -48,17 +49,21 @@ ORDER BY tag
 
 def expect_rebuilt(root: Path) -> None:
     """Compare the views with what all readings come to: sums as near as their order allows."""
-    for width in ("minute", "hour"):
-        held = fetch(root, f"FROM {width} ORDER BY tag, {width}").to_pylist()
-        rebuilt = fetch(root, _REBUILT.format(width=width)).to_pylist()
-        assert len(held) == len(rebuilt)
-        for one, other in zip(held, rebuilt, strict=True):
-            means = one.pop("mean"), other.pop("mean")
-            assert one == other
-            assert means[0] is means[1] or math.isclose(*means, rel_tol=1e-9, abs_tol=1e-9)
-    names = "tag, source_time, value, value_clean, quality, seq"
-    latest = fetch(root, f"SELECT {names} FROM latest ORDER BY tag")
-    assert latest.to_pylist() == fetch(root, _NEWEST).to_pylist()
+    with connect(root) as connection:
+
+        def rows(sql: str) -> list[dict[str, object]]:
+            return connection.execute(sql).to_arrow_table().to_pylist()
+
+        for width in ("minute", "hour"):
+            held = rows(f"FROM {width} ORDER BY tag, {width}")
+            rebuilt = rows(_REBUILT.format(width=width))
+            assert len(held) == len(rebuilt)
+            for one, other in zip(held, rebuilt, strict=True):
+                means: Any = one.pop("mean"), other.pop("mean")
+                assert one == other
+                assert means[0] is means[1] or math.isclose(*means, rel_tol=1e-9, abs_tol=1e-9)
+        names = "tag, source_time, value, value_clean, quality, seq"
+        assert rows(f"SELECT {names} FROM latest ORDER BY tag") == rows(_NEWEST)
 
 
 def any_rows(chance: random.Random, number: int) -> pa.Table:

@@ -138,7 +138,7 @@ def test_a_span_is_forgotten_and_the_sums_tell_of_the_rest(filled: Path) -> None
 
 
 def test_it_works_beside_writers_and_says_when_readings_go_on_to_arrive(
-    filled: Path, lake: Lake, judge: Lake
+    filled: Path, lake: Lake, judge: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = iter(range(5, 1000))
     commits = 2
@@ -153,6 +153,7 @@ def test_it_works_beside_writers_and_says_when_readings_go_on_to_arrive(
     assert (done.raw, done.clean) == (70, 70)
     assert files_with(filled) == set()
     commits = 1000
+    monkeypatch.setattr(forgetting, "ROUNDS", 1)
     with pytest.raises(TransientError, match="go on to arrive"):
         forget(filled, wanted(), tell=commit_more)
 
