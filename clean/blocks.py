@@ -212,7 +212,7 @@ class Blocks:
             "source_reasons": pa.array([block.reasons] * count, pa.int32()),
             "source_status": pa.nulls(count, pa.string()),
         }
-        rows = block.last.take(pa.array([0] * count, pa.int64()))
+        rows = block.last.cast(RAW_SCHEMA).take(pa.array([0] * count, pa.int64()))
         whole = [columns.get(name, rows[name]) for name in RAW_SCHEMA.names]
         turns = pa.array([turn] * count, pa.int64())
         done = pa.table([*whole, turns], schema=DONE_SCHEMA)

@@ -15,7 +15,7 @@ from clean.columns import tags_of, times_of, values_of
 from clean.judge import Judge
 from clean.settings import Settings
 from clean.table import ADDED, ADDED_TYPES, reason_lists
-from contracts.batches import RAW_SCHEMA, TIME, CleanBatch, RawBatch
+from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME, CleanBatch, RawBatch
 from contracts.tags import Kind, TagRule
 
 _FIELDS: Final[list[pa.Field[Any]]] = [
@@ -81,7 +81,8 @@ def _is_asked(rule: TagRule) -> bool:
 
 def _made(judge: Judge, judged: CleanBatch) -> pa.Table:
     wanted = pa.array(sorted(judge.made_in(judged)), pa.string())
-    table = judged.table.filter(pc.is_in(judged.table["tag"], value_set=wanted))
+    plain = judged.table.cast(CLEAN_SCHEMA)
+    table = plain.filter(pc.is_in(plain["tag"], value_set=wanted))
     words = reason_lists(table["reasons"].to_numpy()).cast(ADDED_TYPES[-1])
     columns = [table[name] for name in SCHEMA.names[:-1]]
     return pa.table([*columns, words], schema=SCHEMA)

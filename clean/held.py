@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clean.state import State, pending
+from contracts.batches import CODED
+from contracts.coding import without_unused
 
 # Rows whose verdict has left are dropped when they outnumber the others by so many: seldom enough
 # to cost little per row, often enough to stay small.
@@ -17,7 +19,7 @@ WASTE_MAX: Final = 1 << 17
 
 
 class Held:
-    """Tables as they came, with numbers that run on from one to the next."""
+    """Tables of one schema as they came, with numbers that run on from one to the next."""
 
     def __init__(self, table: pa.Table) -> None:
         self._keep(table)
@@ -52,7 +54,7 @@ class Held:
         """Keep only the rows that wait, number them anew in `state`, and return them."""
         waits = pending(state)
         numbers = np.sort(state.number[waits])
-        table = self.rows(numbers).combine_chunks()
+        table = _whole(self.rows(numbers))
         state.number[~waits] = -1
         state.number[waits] = np.searchsorted(numbers, state.number[waits])
         self._keep(table)
@@ -62,3 +64,12 @@ class Held:
         self._tables = [table]
         self._starts = [0]
         self._size = table.num_rows
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """Put a table in one piece, without the strings of rows that are gone."""
+    columns = [
+        without_unused(column) if column.type == CODED else column.combine_chunks()
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,11 @@ from clean.roster import Roster, empty_roster
 from clean.settings import Settings
 from clean.state import REFUSED, SLOTS, TEXT, UNTIMED, pending
 from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, CleanBatch, RawBatch
+from contracts.coding import coded, coded_schema
 from contracts.quality import Quality, Reason
 from contracts.tags import TagRule
+
+_CODED_SCHEMA: Final = coded_schema(CLEAN_SCHEMA)
 
 
 class Judge:
@@ -30,6 +33,7 @@ class Judge:
     Every reading is returned exactly once, when its verdict is final: after seven newer readings
     of its tag for the window and seven for disorder, or at `expire`. The verdicts depend on the
     readings and on the calls of `expire` alone, not on how the readings are cut into batches.
+    Strings are CODED in what it returns, and may be in what it is given.
     Beside them come the features of waveforms, judged as well: see clean.blocks.
     """
 
@@ -37,7 +41,7 @@ class Judge:
         self._settings = settings
         self._blocks = Blocks(rules, settings.block_s)
         self._roster = empty_roster(self._blocks.rule)
-        self._held = Held(RAW_SCHEMA.empty_table())
+        self._held = Held(coded(RAW_SCHEMA.empty_table()))
 
     @classmethod
     def restore(cls, memory: bytes, rules: Callable[[str], TagRule], settings: Settings) -> Judge:
@@ -46,21 +50,21 @@ class Judge:
         held, blocks, done, *known = from_bytes(memory)
         judge._roster = Roster.restore(known, judge._blocks.rule)
         judge._blocks.recall([blocks, done])
-        judge._held = Held(held)
+        judge._held = Held(coded(held))
         return judge
 
     def memory(self) -> bytes:
         """Everything the judge knows, the waiting readings included."""
         roster = self._roster
         held = self._held.compact(roster.state)
-        return to_bytes(held, *self._blocks.tables(), *roster.tables())
+        return to_bytes(held.cast(RAW_SCHEMA), *self._blocks.tables(), *roster.tables())
 
     def made_in(self, batch: CleanBatch) -> set[str]:
         """Name the tags in a batch that are those of features of waveforms."""
         if not self._blocks:
             return set()
-        found: set[Any] = set(pc.unique(batch.table["tag"]).to_pylist())
-        return found.intersection(self._blocks.made_tags)
+        tags: Any = batch.table["tag"].unify_dictionaries()
+        return set(pc.unique(tags).to_pylist()).intersection(self._blocks.made_tags)
 
     def begin(self, tags: Sequence[str], arrival: int) -> None:
         """Let tags in, and make features only of blocks that end from an arrival on."""
@@ -82,7 +86,7 @@ class Judge:
 
     def push(self, batch: RawBatch) -> CleanBatch:
         """Take in readings; return those, of any batch, whose verdict is final by now."""
-        table = batch.table
+        table = coded(batch.table)
         tag = self._roster.rows_of(table["tag"])
         if not self._blocks:
             return CleanBatch(self._fallen(self._take(table, tag))[0])
@@ -122,7 +126,7 @@ class Judge:
         return _together([*parts, self._settle(self._roster.close())])
 
     def _take(self, table: pa.Table, tag: npt.NDArray[np.int32]) -> Verdicts:
-        return self._roster.take(rows_of(table, tag), self._held.add(table))
+        return self._roster.take(rows_of(table, tag), self._held.add(coded(table)))
 
     def _serve(self, features: pa.Table, turn: int = 0) -> pa.Table:
         """Take in features of waveforms; return the readings whose verdict is final by that."""
@@ -133,6 +137,7 @@ class Judge:
     def _settle(self, verdicts: Verdicts, turn: int = 0) -> pa.Table:
         """Put the verdicts beside their readings, and those of waveforms into their blocks."""
         table, order = self._fallen(verdicts)
+        table = table.cast(CLEAN_SCHEMA)  # many small tables are not put together coded
         if self._blocks and table.num_rows:
             self._blocks.enter(table, order, turn)
         return table
@@ -184,7 +189,7 @@ def judged(table: pa.Table, verdicts: Verdicts) -> pa.Table:
     reasons |= unexplained * np.int32(Reason.SOURCE) | future * np.int32(Reason.FUTURE)
     quality = np.maximum(verdicts.quality, np.maximum(source, future * np.int8(Quality.UNCERTAIN)))
     columns = [nullable(verdicts.value_clean), pa.array(quality), pa.array(reasons)]
-    return pa.table([*table.columns, *columns], schema=CLEAN_SCHEMA)
+    return pa.table([*table.columns, *columns], schema=_CODED_SCHEMA)
 
 
 def _together(parts: list[pa.Table]) -> CleanBatch:
@@ -193,4 +198,4 @@ def _together(parts: list[pa.Table]) -> CleanBatch:
     arrivals = integers(table["arrival"])
     if (np.diff(arrivals) < 0).any():
         table = table.take(np.argsort(arrivals, kind="stable"))
-    return CleanBatch(table)
+    return CleanBatch(coded(table))

@@ -73,14 +73,18 @@ class Roster:
         return roster
 
     def rows_of(self, tags: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
-        """Find the row of each tag; a tag that is new gets the next one."""
+        """Find the row of each tag; one that is new gets the next one, in order of appearance."""
         encoded: Any = tags.dictionary_encode().combine_chunks()
-        names = encoded.dictionary.to_pylist()
+        names, numbers = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
         rows, known = self._rows, len(self._rows)
-        found = np.array([rows.setdefault(name, len(rows)) for name in names], np.int32)
+        if not rows.keys() >= set(names):  # a dictionary has its own order, and maybe more names
+            used, first = np.unique(numbers, return_index=True)
+            for number in used[np.argsort(first)].tolist():
+                rows.setdefault(names[number], len(rows))
         if len(rows) > known:
             self._admit(list(rows)[known:])
-        return found[encoded.indices.to_numpy()] if len(names) else found
+        found = np.array([rows.get(name, -1) for name in names], np.int32)
+        return np.asarray(found[numbers])
 
     def take(self, rows: Rows, first_number: int, seen: Floats | None = None) -> Verdicts:
         """Take in readings, numbered from `first_number`; return the verdicts they made final.

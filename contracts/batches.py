@@ -32,7 +32,7 @@ _RAW_FIELDS: list[pa.Field[Any]] = [
 
 RAW_SCHEMA = pa.schema(_RAW_FIELDS)
 
-# How a column of strings may stand in a RawBatch: many rows share what few strings say.
+# How a column of strings may stand in a batch: many rows share what few strings say.
 CODED = pa.dictionary(pa.int32(), pa.string())
 
 CLEAN_SCHEMA = (
@@ -46,23 +46,21 @@ CLEAN_SCHEMA = (
 class RawBatch:
     """Readings as they were received, in order of arrival.
 
-    In what ingest hands to the store any column of strings may be CODED; `table.cast(RAW_SCHEMA)`
-    spreads them. What the store hands on has strings.
+    Any column of strings may be CODED; `table.cast(RAW_SCHEMA)` spreads them.
     """
 
     table: pa.Table
 
     def __post_init__(self) -> None:
-        fields = [
-            field.with_type(pa.string()) if field.type.equals(CODED) else field
-            for field in self.table.schema
-        ]
-        _require(pa.schema(fields), RAW_SCHEMA)
+        _require(self.table.schema, RAW_SCHEMA)
 
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """Readings with their final verdicts, in order of arrival; `value` is untouched."""
+    """Readings with their final verdicts, in order of arrival; `value` is untouched.
+
+    Any column of strings may be CODED, as in a RawBatch.
+    """
 
     table: pa.Table
 
@@ -189,5 +187,8 @@ class Progress(NamedTuple):
 
 
 def _require(found: pa.Schema, schema: pa.Schema) -> None:
-    if not found.equals(schema):
+    fields = [
+        field.with_type(pa.string()) if field.type.equals(CODED) else field for field in found
+    ]
+    if not pa.schema(fields).equals(schema):
         raise ContractError(f"a batch has the schema {found}, not {schema}")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.batches import CODED, RAW_SCHEMA, TIME
+from contracts.coding import numbered
 from contracts.quality import Quality, Reason
 from ingest.readings import NO_SEQ, NO_TIME
 
@@ -209,7 +210,7 @@ def _table_of(run: Run) -> pa.Table:
     if counted:
         uncounted[counted.seqs != NO_SEQ] = 0
     arrays = {
-        "tag": _numbered(run.topics.tags, run.tags),
+        "tag": numbered(run.topics.tags, run.tags),
         "source_time": _times(run.times, None),
         "received_time": _times(np.repeat(received, counts), None),
         "value": pa.array(run.values),
@@ -220,31 +221,21 @@ def _table_of(run: Run) -> pa.Table:
         "gateway": _labelled(counted.gateways, counts) if counted else nobody,
         "epoch": _labelled(counted.epochs, counts) if counted else nobody,
         "seq": _spread_counts(counted.seqs, counts) if counted else pa.nulls(rows, pa.int64()),
-        "identity": _numbered(_LEVELS, np.repeat(uncounted, counts)),
-        "topic": _numbered(run.topics.topics, np.repeat(run.numbers, counts)),
+        "identity": numbered(_LEVELS, np.repeat(uncounted, counts)),
+        "topic": numbered(run.topics.topics, np.repeat(run.numbers, counts)),
     }
     return pa.Table.from_pydict(arrays, schema=_SCHEMA)
 
 
 def _labelled(labels: Labels, counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
-    return _numbered(pa.array(labels.names, pa.string()), np.repeat(labels.numbers, counts))
+    return numbered(pa.array(labels.names, pa.string()), np.repeat(labels.numbers, counts))
 
 
 def _coded(texts: Sequence[str | None], counts: npt.NDArray[np.int64]) -> pa.Array[Any]:
     """Repeat each text as often as its run is long."""
     encoded: Any = pa.array(texts, pa.string()).dictionary_encode()
     numbers = encoded.indices.fill_null(-1).to_numpy()
-    return _numbered(encoded.dictionary, np.repeat(numbers, counts))
-
-
-def _numbered(names: pa.Array[Any], numbers: npt.NDArray[Any]) -> pa.Array[Any]:
-    """Make a CODED column of the numbers of names, -1 for none; it has no name that is not used."""
-    is_used = np.zeros(len(names) + 1, np.bool_)
-    is_used[numbers] = True
-    nulls = numbers < 0 if is_used[-1] else None
-    places = np.cumsum(is_used, dtype=np.int32) - 1
-    indices = pa.array(places[numbers], mask=nulls)
-    return pa.DictionaryArray.from_arrays(indices, names.filter(pa.array(is_used[:-1])))
+    return numbered(encoded.dictionary, np.repeat(numbers, counts))
 
 
 def _note(notes: dict[int, str], column: Sequence[str | None] | None, start: int) -> None:

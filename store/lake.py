@@ -1,7 +1,5 @@
 """The lake: takes readings and verdicts, each commit whole or not at all, and hands them on."""
 
-# ruff: noqa: S608 - the SQL is put together of the store's own names
-
 from __future__ import annotations
 
 from contextlib import suppress
@@ -25,6 +23,7 @@ from store.folder import Folder
 from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
 from store.migration import migrated
 from store.progress import ProgressKeeper, ProgressRow
+from store.raw_rows import raw_between
 from store.rejudging import Rejudging
 from store.rule_versions import filed, rule_version
 from store.tag_entries import (
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
 # What a process may be to a store; there is at most one of each at a time.
 Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "rejudge"]
+# Those that commit readings, and ask the catalog alone: there one thread takes 0.7 of the time.
 _ROLE_OF_PROGRESS = {"ingest": tables.INGEST_PROGRESS, "judge": tables.JUDGE_PROGRESS}
 # Those that are commands: two of them wait for one another.
 _WAITS_S = {"tags": COMMIT_WAIT_S, "rejudge": REJUDGE_WAIT_S}
@@ -82,7 +82,7 @@ class Lake:
         self._writer = writer
         self._lock = lock
         self._connection = attach(folder, writable=True)
-        if writer == "ingest":  # it asks the catalog alone: there one thread takes 0.7 of the time
+        if writer in _ROLE_OF_PROGRESS:
             self._connection.execute("SET threads = 1")
         self._kept = kept_open(self._connection, folder)
         self._committer = Committer(self._connection, folder)
@@ -197,8 +197,9 @@ class Lake:
     def raw_after(self, arrival: int, *, limit: int) -> RawBatch:
         """Give up to `limit` readings from number `arrival` on, in order of arrival.
 
-        Reads the segments that hold them and no others: a limit below the size of a commit reads
-        the same segment several times. Empty only when there is no later reading.
+        Their strings are CODED. Reads the segments that hold them and no others: a limit below the
+        size of a commit reads the same segment several times. Empty only when there is no later
+        reading.
         """
         try:
             if self._keepers["ingest"].row().arrival <= arrival:
@@ -320,13 +321,8 @@ class Lake:
         except duckdb.Error as error:
             raise failures.of_catalog(error, self._folder.root) from error
 
-    def _raw_between(self, first: int, end: int) -> pa.Table:
-        names = ", ".join(RAW_SCHEMA.names)
-        found = self._connection.execute(
-            f"SELECT {names} FROM raw.readings WHERE arrival >= ? AND arrival < ? ORDER BY arrival",
-            [first, end],
-        )
-        return found.to_arrow_table().cast(RAW_SCHEMA)
+    def _raw_between(self, first: int, until: int) -> pa.Table:
+        return raw_between(self._connection, self._folder, first, until)
 
     def _first_arrival(self, arrival: int) -> int:
         row = self._connection.execute(

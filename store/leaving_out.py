@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store.row_groups import coded, open_segment, read_group, words_of_column
+from contracts.coding import coded_schema, without_unused
+from store.row_groups import open_segment, read_group, words_of_column
 from store.segments import Segment, write_pieces
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def times_of(rows: pa.Table, *columns: str) -> npt.NDArray[np.int64]:
 
 
 def _kept(file: pq.ParquetFile, choice: Choice) -> Iterator[pa.Table]:
-    schema = coded(choice.schema)
+    schema = coded_schema(choice.schema)
     for number in range(file.num_row_groups):
         rows = read_group(file, number, choice.schema)
         mask = choice.is_gone(rows)
@@ -86,6 +87,5 @@ def _only(rows: pa.Table, is_kept: Mask) -> pa.Table:
     kept = rows.filter(pa.array(is_kept))
     for number, field in enumerate(kept.schema):
         if pa.types.is_dictionary(field.type):
-            words = kept.column(number).cast(field.type.value_type)
-            kept = kept.set_column(number, field, words.dictionary_encode().cast(field.type))
+            kept = kept.set_column(number, field, without_unused(kept.column(number)))
     return kept

@@ -110,7 +110,7 @@ class Rejudging:
 
     def add(self, verdicts: CleanBatch) -> None:
         """Take verdicts of chosen tags under the span, of each reading once, in any order."""
-        self._new.add(verdicts.table)
+        self._new.add(verdicts.table.cast(CLEAN_SCHEMA))
 
     def compare(self) -> Outcome:
         """Say what `replace` would change."""

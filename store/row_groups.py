@@ -54,14 +54,6 @@ def read_group(
     return pa.table(columns, list(names))
 
 
-def coded(schema: pa.Schema) -> pa.Schema:
-    """Give the schema that the strings of `read_group` make of one."""
-    strings = set(strings_of(schema))
-    return pa.schema(
-        [field.with_type(CODED) if field.name in strings else field for field in schema]
-    )
-
-
 def strings_of(schema: pa.Schema) -> list[str]:
     """Name the columns of strings."""
     return [field.name for field in schema if pa.types.is_string(field.type)]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.row_groups import coded, open_segment, read_group, words_of_column
+from contracts.coding import coded_schema
+from store.row_groups import open_segment, read_group, words_of_column
 from store.segments import ROW_GROUP_ROWS, in_order
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Sources:
         All have the schema of the segments, with strings as CODED. `tell` is told the rows of each
         piece that has been taken. Raises TransientError and GainlineError for the disk.
         """
-        schema = coded(self._schema)
+        schema = coded_schema(self._schema)
         for wanted in self._ranges(part):
             found = [
                 rows

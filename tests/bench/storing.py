@@ -44,6 +44,7 @@ from contracts.batches import (
     RawBatch,
     RawCommit,
 )
+from contracts.coding import coded, without_unused
 from store.lake import Lake
 from store.query import connect
 
@@ -221,18 +222,29 @@ def batch(table: pa.Table, first: int, size: int) -> pa.Table:
 
 
 def judged(table: pa.Table) -> pa.Table:
-    """Add the verdicts, with plain strings, as the judge hands them over."""
+    """Add the verdicts, as the judge hands them over: what it held, what is new, each coded."""
     rng = np.random.default_rng(3)
-    plain, rows = table.cast(RAW_SCHEMA), table.num_rows
+    rows = table.num_rows
+    held, new = (_coded_alone(part) for part in (table.slice(0, rows // 2), table.slice(rows // 2)))
+    readings = pa.concat_tables([held, new])
     bad = rng.random(rows) < 0.01
     verdicts = (
-        plain["value"].combine_chunks(),
+        readings["value"].combine_chunks(),
         pa.array(np.where(bad, 2, 0).astype(np.int8)),
         pa.array(np.where(bad, 16, 0).astype(np.int32)),
     )
     for field, column in zip(list(CLEAN_SCHEMA)[-3:], verdicts, strict=True):
-        plain = plain.append_column(field, column)
-    return plain
+        readings = readings.append_column(field, column)
+    return readings
+
+
+def _coded_alone(table: pa.Table) -> pa.Table:
+    """Code all strings of rows, without those that only other rows have."""
+    whole = coded(table)
+    columns = [
+        without_unused(column) if column.type == CODED else column for column in whole.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=whole.schema)
 
 
 def rates(folder: Path, kind: str, table: pa.Table, size: int) -> str:
@@ -274,29 +286,21 @@ def contenders(
     ledger = (LedgerEntry("gateway-0", rows.num_rows, rows.num_rows, 0, 0),)
     coming = RawCommit(RawBatch(rows), (), ledger, end, end, memory)
     plain, verdicts = rows.cast(RAW_SCHEMA), judged(rows)
+    plain_verdicts, whole_verdicts = verdicts.cast(CLEAN_SCHEMA), verdicts.combine_chunks()
     decided = CleanCommit(CleanBatch(verdicts), end, memory, 1)
-    coded = _with_codes(verdicts)
     bare = folder / f"{number}.parquet"
     works: list[tuple[str, Callable[[], object]]] = [
         ("raw ours", lambda: raw.commit_raw(coming)),
         ("raw coded", lambda: pq.write_table(rows, bare, compression="zstd")),
         ("raw plain", lambda: pq.write_table(plain, bare, compression="zstd")),
         ("clean ours", lambda: clean.commit_clean(decided)),
-        ("clean coded", lambda: pq.write_table(coded, bare, compression="zstd")),
-        ("clean plain", lambda: pq.write_table(verdicts, bare, compression="zstd")),
+        ("clean coded", lambda: pq.write_table(whole_verdicts, bare, compression="zstd")),
+        ("clean plain", lambda: pq.write_table(plain_verdicts, bare, compression="zstd")),
     ]
     if (delta := _delta(folder, plain)) is not None:
         works.append(("delta", delta))
     yield from works[number % len(works) :] + works[: number % len(works)]
     bare.unlink(missing_ok=True)
-
-
-def _with_codes(table: pa.Table) -> pa.Table:
-    columns = [
-        column.combine_chunks().dictionary_encode() if column.type == pa.string() else column
-        for column in table.columns
-    ]
-    return pa.table(columns, names=table.column_names)
 
 
 def _delta(folder: Path, plain: pa.Table) -> Callable[[], object] | None:
@@ -321,7 +325,10 @@ def sizes(folder: Path, kind: str, table: pa.Table) -> Iterator[str]:
     with Lake.open(place / "b", writer="judge") as lake:
         lake.commit_clean(CleanCommit(CleanBatch(judged(table)), end, b"", 1))
         ours["clean"] = _segment_bytes(place / "b")
-    for which, rows in (("raw", table.cast(RAW_SCHEMA)), ("clean", judged(table))):
+    for which, rows in (
+        ("raw", table.cast(RAW_SCHEMA)),
+        ("clean", judged(table).cast(CLEAN_SCHEMA)),
+    ):
         bare = place / "bare.parquet"
         pq.write_table(rows, bare, compression="zstd", compression_level=3)
         arrival = bare.stat().st_size

@@ -17,7 +17,8 @@ from clean.settings import Settings
 from clean.sheet import judge_batches
 from clean.state import REORDER
 from clean.table import judge_table
-from contracts.batches import CLEAN_SCHEMA, RawBatch
+from contracts.batches import CLEAN_SCHEMA, CODED, RawBatch
+from contracts.coding import coded
 from contracts.errors import DataError
 from contracts.quality import Quality, Reason, words_of
 from contracts.tags import Kind, TagRule
@@ -25,6 +26,7 @@ from contracts.tags import Kind, TagRule
 TAGS: Final = ("a", "b", "state")
 SECOND: Final = 1_000_000
 SETTINGS: Final = Settings(max_delay_s=60.0)
+TAG_FIELD: Final = pa.field("tag", CODED, nullable=False)
 READ: Final = ("tag", "source_time", "value")
 
 Readings = list[dict[str, Any]]
@@ -152,7 +154,7 @@ def run(table: pa.Table, rules: Rules, cuts: list[int], *, restore: bool = False
         parts.append(judge.push(RawBatch(table.slice(low, high - low))).table)
         if restore:
             judge = Judge.restore(judge.memory(), rules.__getitem__, SETTINGS)
-    return pa.concat_tables([*parts, judge.finish().table])
+    return pa.concat_tables([*parts, judge.finish().table]).cast(CLEAN_SCHEMA)
 
 
 def said(table: pa.Table) -> list[Any]:
@@ -186,6 +188,29 @@ def test_verdicts_are_the_same_for_chunks_of_any_size(batch: Make, size: int) ->
     table = batch(readings).table
     cuts = list(range(size, len(readings), size))
     assert bits(run(table, rules, cuts)) == bits(run(table, rules, []))
+
+
+@settings(deadline=None, max_examples=30)
+@given(STREAMS, rules_by_tag(ANY_RULE), CUTS)
+def test_coded_strings_are_judged_as_plain_ones(
+    batch: Make, readings: Readings, rules: Rules, cuts: list[float]
+) -> None:
+    plain, memories = batch(readings).table, list[bytes]()
+    for table in (plain, with_other_words(plain)):
+        judge = Judge(rules.__getitem__, SETTINGS)
+        for low, high in pairwise([0, *places(cuts, len(readings)), len(readings)]):
+            judge.push(RawBatch(table.slice(low, high - low)))
+        memories.append(judge.memory())
+    assert memories[0] == memories[1]
+    assert bits(run(with_other_words(plain), rules, [])) == bits(run(plain, rules, []))
+
+
+def with_other_words(table: pa.Table) -> pa.Table:
+    """The same with coded tags, from a dictionary that has more of them, in an order of its own."""
+    words = ["none of them", *sorted(TAGS, reverse=True)]
+    numbers = pa.array([words.index(tag) for tag in table["tag"].to_pylist()], pa.int32())
+    tags: Any = pa.DictionaryArray.from_arrays(numbers, words)
+    return coded(table.set_column(table.column_names.index("tag"), TAG_FIELD, tags))
 
 
 @settings(deadline=None, max_examples=60)

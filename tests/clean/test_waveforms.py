@@ -129,8 +129,10 @@ def run(
         parts.append(judge.push(RawBatch(table.slice(low, high - low))).table)
         if restore:
             judge = Judge.restore(judge.memory(), tell, SETTINGS)
-    return pa.concat_tables([*parts, judge.finish().table]).sort_by(
-        [("arrival", "ascending"), ("tag", "ascending")]
+    return (
+        pa.concat_tables([*parts, judge.finish().table])
+        .cast(CLEAN_SCHEMA)
+        .sort_by([("arrival", "ascending"), ("tag", "ascending")])
     )
 
 
@@ -243,7 +245,8 @@ def test_whatever_is_told_of_a_feature_it_is_a_gauge_in_the_unit_it_has(batch: M
 def test_a_block_that_gets_nothing_more_is_told_after_the_longest_delay(batch: Make) -> None:
     judge, table = Judge(rules, SETTINGS), waves(batch, gaussian(BLOCK))
     end_us = table["received_time"].cast(pa.int64()).to_numpy()[-1]
-    assert not pc.any(pc.match_substring(judge.push(RawBatch(table)).table["tag"], "/")).as_py()
+    pushed = judge.push(RawBatch(table)).table.cast(CLEAN_SCHEMA)
+    assert not pc.any(pc.match_substring(pushed["tag"], "/")).as_py()
     due_us = int(end_us) + 60 * SECOND
     assert features(judge.expire(due_us).table, "rms").num_rows == 0
     judge = Judge.restore(judge.memory(), rules, SETTINGS)

@@ -16,7 +16,7 @@ from contracts.batches import (
     RawBatch,
     RawCommit,
 )
-from contracts.errors import ConfigError, ContractError, DataError
+from contracts.errors import ConfigError, ContractError, DataError, GainlineError
 from contracts.tags import Kind, Place, Tag
 from store.catalog import METADATA
 from store.lake import Lake, ReportSlot
@@ -60,7 +60,7 @@ def test_whatever_is_committed_is_read_back_unchanged(lake: Lake, data: st.DataO
     end = before.arrival + count
     memory = data.draw(st.binary(max_size=50))
     lake.commit_raw(RawCommit(RawBatch(rows), (), (entry,), before.position + 1, end, memory))
-    assert lake.raw_after(before.arrival, limit=10).table.equals(rows)
+    assert lake.raw_after(before.arrival, limit=10).table.cast(RAW_SCHEMA).equals(rows)
     assert lake.ingest_progress() == (before.position + 1, end, memory)
 
 
@@ -165,12 +165,23 @@ def test_readings_are_handed_on_in_order_of_arrival_up_to_a_limit(lake: Lake) ->
 def test_handing_on_reads_only_the_segments_that_hold_the_readings(lake: Lake, root: Path) -> None:
     for number in range(6):
         lake.commit_raw(raw_commit(number * 50, 50, position=number + 1))
-    plan = fetch(
-        root,
-        "EXPLAIN ANALYZE SELECT * FROM raw.readings WHERE arrival >= ? AND arrival < ?",
-        [120, 140],
-    )
-    assert "Total Files Read: 1" in plan["explain_value"][0].as_py()
+    for number, path in enumerate(sorted((root / "data/raw/readings").iterdir())):
+        if number != 2:
+            path.unlink()
+    assert lake.raw_after(120, limit=30).table["arrival"].to_pylist() == list(range(120, 150))
+    with pytest.raises(GainlineError):
+        lake.raw_after(120, limit=31)
+
+
+def test_handing_on_gives_coded_strings_and_none_of_other_readings(lake: Lake) -> None:
+    text = ["secret" if number < 20 else None for number in range(50)]
+    rows = raw_rows(0, 50, tag=[f"t{number}" for number in range(50)], text=text)
+    lake.commit_raw(RawCommit(RawBatch(rows), (), (), 1, 50, b""))
+    handed_on = lake.raw_after(30, limit=10).table
+    assert handed_on.cast(RAW_SCHEMA).equals(rows.slice(30, 10))
+    words = {name: handed_on[name].chunk(0).dictionary.to_pylist() for name in ("tag", "text")}
+    assert words["text"] == []
+    assert sorted(words["tag"]) == [f"t{number}" for number in range(30, 40)]
 
 
 def test_the_last_word_on_a_tag_stands(lake: Lake, judge: Lake) -> None:

@@ -64,6 +64,13 @@ def test_rows_with_coded_strings_make_the_rows_of_plain_ones(
     ]
 
 
+def test_a_string_that_no_row_has_is_not_written(tmp_path: Path) -> None:
+    rows = coded(raw_rows(0, 40, tag=["a"] * 39 + ["secret"], text=["word"] * 39 + ["secret"]))
+    segment = write_segment(rows.slice(0, 39), LocalFiles(tmp_path) / "s.parquet")
+    assert b"secret" not in segment.file.path.read_bytes()
+    assert pq.read_table(segment.file.path)["tag"].to_pylist() == ["a"] * 39
+
+
 def test_times_that_lie_far_apart_are_in_order_too(tmp_path: Path) -> None:
     far = 4_000_000_000_000_000_000
     rows = raw_rows(0, 6, tag=list("abcabc"), source_time=[far, far, far, -far, 0, 5])
