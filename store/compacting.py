@@ -130,11 +130,21 @@ class Compaction:
         return if_free(self._folder, "rejudge") if is_theirs else nullcontext(enter_result=True)
 
     def _step(self, table: tables.Table, group: Sequence[SegmentSpan]) -> Compacted:
-        segments = list[Segment]()
         names = [each.name for each in group]
         rows = sum(each.row_count for each in group)
+        segments = self._written(table, group, rows)
+        # What this raises may come after the commit: whether the lake has them, it then must tell.
+        self._swapper.swap([Swap(table, names, segments)])
+        return Compacted(len(names), len(segments), rows)
+
+    def _written(
+        self, table: tables.Table, group: Sequence[SegmentSpan], rows: int
+    ) -> list[Segment]:
+        """Write the new segments; where that fails, none of them stays."""
+        segments = list[Segment]()
         try:
-            with Sources([self._folder.data / name for name in names], table.columns) as sources:
+            files = [self._folder.data / each.name for each in group]
+            with Sources(files, table.columns) as sources:
                 byte_count = sum(each.byte_count for each in group)
                 for part in _parts(sources.days(), byte_count / rows):
                     target = next_name(
@@ -142,12 +152,11 @@ class Compaction:
                     )
                     segments.append(write_pieces(sources.pieces(part, self._tell), target))
             _require_all(rows, segments)
-            self._swapper.swap([Swap(table, names, segments)])
         except BaseException:
             for segment in segments:  # else a leftover, which maintenance would remove later
                 segment.file.remove()
             raise
-        return Compacted(len(names), len(segments), rows)
+        return segments
 
 
 def next_name(

@@ -19,6 +19,7 @@ from store.compacting import Compacted, compact, row_count
 from store.lake import Lake
 from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from store.query import connect, fetch
+from store.swapping import Swap, Swapper
 from tests.store.samples import START_US, judged, raw_commit, raw_rows
 
 DAY_US = 86_400_000_000
@@ -154,6 +155,26 @@ def test_only_one_maintains_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatc
 
 class EndedError(Exception):
     pass
+
+
+def test_an_error_after_the_commit_takes_no_segment_away(
+    lake: Lake, judge: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        commit_rows(lake, judge, raw_rows(number * 30, 30), number + 1)
+    before = {name: fetch(root, sql) for name, sql in READINGS.items()}
+    real = Swapper.swap
+
+    def swap(self: Swapper, swaps: Sequence[Swap]) -> None:
+        real(self, swaps)
+        raise TransientError("the disk is full: the catalog had committed, and opens no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Swapper, "swap", swap)
+        with pytest.raises(TransientError, match="opens no more"):
+            compact(root)
+    for name, sql in READINGS.items():
+        assert fetch(root, sql).equals(before[name])
 
 
 def test_work_that_is_ended_leaves_all_as_it_was(lake: Lake, judge: Lake, root: Path) -> None:
