@@ -96,15 +96,13 @@ class Swapper:
             raise TransientError("segments were merged or replaced meanwhile: try again")
         # Then DuckLake lists a segment no more whose rows are all deleted, however few. Else it
         # would keep a note of each in the catalog, and the segment for ever.
-        is_inlined = table not in IN_SEGMENTS  # of which no row is there anyhow
-        if is_inlined:
-            self._inline(table, 0)
+        self._inline(table, 0)
         for part in _in_parts(names, listed):
             self._connection.execute(
                 f"DELETE FROM {table.path} WHERE filename IN (SELECT unnest(CAST(? AS VARCHAR[])))",
                 [[self.path(name) for name in part]],
             )
-        if is_inlined:
+        if table not in IN_SEGMENTS:  # of those no row is ever there
             self._inline(table, INLINED_ROWS_MAX)
         self._connection.execute(
             "DELETE FROM house.segments WHERE path IN (SELECT unnest(CAST(? AS VARCHAR[])))",
