@@ -241,9 +241,7 @@ def judged(table: pa.Table) -> pa.Table:
 def _coded_alone(table: pa.Table) -> pa.Table:
     """Code all strings of rows, without those that only other rows have."""
     whole = coded(table)
-    columns = [
-        without_unused(column) if column.type == CODED else column for column in whole.columns
-    ]
+    columns = [without_unused(each) if each.type == CODED else each for each in whole.columns]
     return pa.Table.from_arrays(columns, schema=whole.schema)
 
 
@@ -325,10 +323,8 @@ def sizes(folder: Path, kind: str, table: pa.Table) -> Iterator[str]:
     with Lake.open(place / "b", writer="judge") as lake:
         lake.commit_clean(CleanCommit(CleanBatch(judged(table)), end, b"", 1))
         ours["clean"] = _segment_bytes(place / "b")
-    for which, rows in (
-        ("raw", table.cast(RAW_SCHEMA)),
-        ("clean", judged(table).cast(CLEAN_SCHEMA)),
-    ):
+    plain = {"raw": table.cast(RAW_SCHEMA), "clean": judged(table).cast(CLEAN_SCHEMA)}
+    for which, rows in plain.items():
         bare = place / "bare.parquet"
         pq.write_table(rows, bare, compression="zstd", compression_level=3)
         arrival = bare.stat().st_size
