@@ -20,6 +20,7 @@ from gainline.config import Settings
 from gainline.outfile import whole_file
 from gainline.schedule import due_slots
 from gainline.store_place import store_folder
+from store.gain_estimates import estimates_of
 from store.lake import Lake, ReportSlot
 from store.periods import periods_sql
 from store.query import answer, connect
@@ -132,11 +133,25 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
             path = store_folder(settings) / "reports" / name
             path.parent.mkdir(exist_ok=True)
             title = f"{schedule.name} {slot:%Y-%m-%d %H:%M}"
-            write_report(settings, path, Occasion(title, slot))
-            lake.record_report(ReportSlot(schedule.name, slot, datetime.now(UTC), path.name))
+            report = write_report(settings, path, Occasion(title, slot))
+            noted = ReportSlot(schedule.name, slot, datetime.now(UTC), path.name)
+            lake.record_report(noted, _estimates(report, noted))
             log.info("report", file=str(path))
             made += 1
     return made
+
+
+def _estimates(report: Report, noted: ReportSlot) -> pa.Table | None:
+    """Give what a report says of the gain as rows of the store; None where it says nothing."""
+    if report.gain is None or report.upgrades is None:
+        return None
+    return estimates_of(
+        report.gain,
+        report.upgrades,
+        schedule=noted.schedule,
+        until=noted.slot,
+        made_at=noted.made_at,
+    )
 
 
 def _period(span: Mapping[str, datetime | None], until: datetime) -> tuple[date, date]:

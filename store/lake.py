@@ -16,7 +16,7 @@ from contracts.errors import ContractError, TransientError
 from store import failures, tables
 from store.brought import brought_by
 from store.catalog import attach, kept_open
-from store.commit import Addition, Committer
+from store.commit import Addition, AlreadyCommittedError, Committer
 from store.creation import is_complete, renew_views, steps
 from store.durable import sync_folder
 from store.folder import Folder
@@ -274,15 +274,26 @@ class Lake:
             for name, slot, made_at, path in rows
         ]
 
-    def record_report(self, report: ReportSlot) -> None:
-        """Note a report that was made, once; a slot that is noted already stays as it is."""
-        self._committer.transact(
-            lambda: self._connection.execute(
-                "INSERT INTO house.report_slots SELECT ?, ?, ?, ? WHERE NOT EXISTS"
-                " (SELECT 1 FROM house.report_slots WHERE schedule = ? AND slot = ?)",
-                [*report, report.schedule, report.slot],
+    def record_report(self, report: ReportSlot, estimates: pa.Table | None = None) -> None:
+        """Note a report that was made, once, with what it has estimated of the upgrades.
+
+        A slot that is noted already stays as it is. `estimates` as store.gain_estimates gives them.
+        """
+
+        def work() -> None:
+            noted = self._connection.execute(
+                "SELECT 1 FROM house.report_slots WHERE schedule = ? AND slot = ?",
+                [report.schedule, report.slot],
+            ).fetchone()
+            if noted:
+                raise AlreadyCommittedError
+            self._connection.execute(
+                "INSERT INTO house.report_slots VALUES (?, ?, ?, ?)", [*report]
             )
-        )
+            if estimates is not None:
+                self._committer.insert(tables.GAIN_ESTIMATES, estimates)
+
+        self._committer.transact(work)
 
     def _complete(self) -> None:
         try:

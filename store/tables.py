@@ -16,6 +16,7 @@ _SQL_TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
     pa.binary(): "BLOB",
     TIME: "TIMESTAMPTZ",
+    pa.date32(): "DATE",
 }
 
 
@@ -231,6 +232,30 @@ REPORT_SLOTS = Table(
     ),
 )
 
+# Append only: what each report has estimated of the upgrades.
+GAIN_ESTIMATES = Table(
+    "house",
+    "gain_estimates",
+    pa.schema(
+        [
+            _needed("schedule", pa.string()),  # of the report
+            _needed("until", TIME),  # readings before this moment, which is the report's slot
+            _needed("made_at", TIME),
+            _needed("scope", pa.string()),  # programme, line, next_line
+            pa.field("line", pa.string()),  # where the scope is a line
+            pa.field("upgraded_on", pa.date32()),  # the same
+            *(
+                _needed(f"{name}{bound}", pa.float64())
+                for name in ("alpha", "beta")
+                for bound in ("", "_low", "_high")
+            ),
+            _needed("level", pa.float64()),  # of the intervals
+            _needed("verdict", pa.string()),
+            pa.field("warnings", pa.string()),  # a line each; null: none
+        ]
+    ),
+)
+
 # The rules and their configuration that judged, or judge now; what comes back has its old number.
 RULE_VERSIONS = Table(
     "house",
@@ -312,6 +337,7 @@ TABLES = (
     TAG_NAMES,
     SEGMENTS,
     REPORT_SLOTS,
+    GAIN_ESTIMATES,
     RULE_VERSIONS,
     REJUDGEMENTS,
     VIEW_VERSION,

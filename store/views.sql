@@ -208,6 +208,30 @@ SELECT
     changed        -- those of them whose verdict or repaired value is another
 FROM house.rejudgements;
 
+-- One estimate of what one upgrade has earned, of the programme of all, or of a next line: of each
+-- scheduled report one, so that these are the history of the estimate.
+CREATE OR REPLACE VIEW main.gains AS
+SELECT
+    scope,        -- programme, line, next_line
+    line,         -- null: not of one line
+    upgraded_on,  -- null: not of one line
+    alpha,        -- output as a multiple of what it would have been
+    alpha_low,
+    alpha_high,
+    beta,         -- share of the variable cost of a good unit that was removed
+    beta_low,
+    beta_high,
+    level,        -- of the intervals
+    verdict,      -- causal, before_after
+    CASE
+        WHEN warnings IS NULL THEN CAST([] AS VARCHAR[]) ELSE string_split(warnings, chr(10))
+    END AS warnings,
+    until,        -- readings before this moment
+    made_at,
+    schedule,     -- of the report
+    until = max(until) OVER (PARTITION BY schedule) AS is_newest
+FROM house.gain_estimates;
+
 COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
 COMMENT ON VIEW main.renamed_tags IS 'a tag whose readings are shown under another name';
 COMMENT ON VIEW main.tag_history IS 'what was said of a tag, change by change';
@@ -220,5 +244,6 @@ COMMENT ON VIEW main.ledger IS 'the balance of one gateway, in messages';
 COMMENT ON VIEW main.left_out IS 'readings that a rule of privacy has kept out';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
+COMMENT ON VIEW main.gains IS 'one estimate of one upgrade';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
 COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again'

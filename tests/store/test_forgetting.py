@@ -168,8 +168,8 @@ def test_a_backup_keeps_it_from_being_whole(filled: Path) -> None:
 def test_a_reader_keeps_the_log_of_the_catalog_in_use(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "COMMIT_WAIT_S", 0.4)
-    with connect(filled) as reader:
+    with connect(filled) as reader, monkeypatch.context() as patch:
+        patch.setattr(forgetting, "COMMIT_WAIT_S", 0.4)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM readings").fetchall()
         with pytest.raises(TransientError, match="a reader of the store"):

@@ -19,7 +19,7 @@ from tests.store.samples import START_US, raw_commit, raw_rows
 NOW = datetime.now(UTC)
 # Before the readings were received: their day is not over.
 EARLY = datetime.fromtimestamp(START_US / 1e6, UTC)
-LATER = NOW + KEEP_SNAPSHOTS + timedelta(minutes=10)
+LATER = NOW + KEEP_SNAPSHOTS + timedelta(hours=2)  # however long the tests before take
 
 
 def segments_of(root: Path) -> set[str]:
