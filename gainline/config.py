@@ -16,6 +16,7 @@ from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
 from gainline.sections import (
     BrokerSection,
+    CalendarSection,
     CleanSection,
     EconomicsSection,
     GainSection,
@@ -46,6 +47,7 @@ class Settings(Section, frozen=True):
     tags: tuple[TagSection, ...] = ()
     privacy: PrivacySection = PrivacySection()
     clean: CleanSection = CleanSection()
+    calendar: tuple[CalendarSection, ...] = ()
     panel: PanelSection = PanelSection()
     prices: PricesSection = PricesSection()
     economics: EconomicsSection = EconomicsSection()

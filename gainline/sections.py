@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal, NewType
 
 import msgspec
@@ -29,6 +29,9 @@ Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 # Taken from the environment as it stands there, quotes and all.
 Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+# A time on the wall.
+Wall = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 # Levels of a tag, from either end.
 Level = Annotated[int, msgspec.Meta(ge=-256, le=256)]
 
@@ -166,6 +169,40 @@ class CleanSection(Section, frozen=True):
 
     max_delay_s: Positive = 15.0
     block_s: Positive = 1.0
+
+
+class ShiftSection(Section, frozen=True):
+    """One shift of a calendar; over midnight where its end is not later than its start."""
+
+    name: Text
+    start: Wall
+    end: Wall
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class BreakSection(Section, frozen=True):
+    """A part of the shifts that is not planned."""
+
+    start: Wall
+    end: Wall
+
+
+class MaintenanceSection(Section, frozen=True):
+    """A planned stop."""
+
+    begins: datetime
+    ends: datetime
+
+
+class CalendarSection(Section, frozen=True):
+    """When the sites that match a pattern are planned to produce."""
+
+    shifts: Annotated[tuple[ShiftSection, ...], msgspec.Meta(min_length=1)]
+    site: Text = "*"
+    zone: Text | None = None
+    breaks: tuple[BreakSection, ...] = ()
+    holidays: tuple[date, ...] = ()
+    maintenance: tuple[MaintenanceSection, ...] = ()
 
 
 class PanelSection(Section, frozen=True):
