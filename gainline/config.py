@@ -21,6 +21,7 @@ from gainline.sections import (
     EconomicsSection,
     GainSection,
     IngestSection,
+    KpiSection,
     LogSection,
     PageSection,
     PanelSection,
@@ -49,6 +50,7 @@ class Settings(Section, frozen=True):
     clean: CleanSection = CleanSection()
     calendar: tuple[CalendarSection, ...] = ()
     panel: PanelSection = PanelSection()
+    kpi: KpiSection = KpiSection()
     prices: PricesSection = PricesSection()
     economics: EconomicsSection = EconomicsSection()
     gain: GainSection = GainSection()

@@ -217,6 +217,20 @@ class PanelSection(Section, frozen=True):
     coverage_min: Fraction = 0.9
 
 
+class KpiSection(Section, frozen=True):
+    """Which metrics and states the KPIs are made of, and what a line is planned to make."""
+
+    scrap_count: str | None = "scrap_count"
+    rework_count: str | None = "rework_count"
+    running: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
+    setup: tuple[float, ...] = (3.0,)
+    down: tuple[float, ...] = (2.0,)
+    state_holds_s: Positive = 3600.0
+    small_stop_s: Positive = 300.0
+    units_per_hour: Positive | None = None
+    units_per_hour_of: dict[str, Positive] = {}
+
+
 class PricesSection(Section, frozen=True):
     """Prices of what a good unit consumes, in one currency."""
 
