@@ -21,6 +21,7 @@ from gainline.ending import (
     prepare_streams,
 )
 from gainline.keep_verbs import keep_app
+from gainline.kpi_verbs import kpi_app
 from gainline.options import (
     BrokerOption,
     ConfigOption,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(clean_app)
 app.add_typer(keep_app)
 app.add_typer(store_app)
+app.add_typer(kpi_app)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 

@@ -16,10 +16,12 @@ from contracts.errors import ConfigError
 from gainline.mistakes import Place, dotted, in_words, line_of
 from gainline.sections import (
     BrokerSection,
+    CalendarSection,
     CleanSection,
     EconomicsSection,
     GainSection,
     IngestSection,
+    KpiSection,
     LogSection,
     PageSection,
     PanelSection,
@@ -46,7 +48,9 @@ class Settings(Section, frozen=True):
     tags: tuple[TagSection, ...] = ()
     privacy: PrivacySection = PrivacySection()
     clean: CleanSection = CleanSection()
+    calendar: tuple[CalendarSection, ...] = ()
     panel: PanelSection = PanelSection()
+    kpi: KpiSection = KpiSection()
     prices: PricesSection = PricesSection()
     economics: EconomicsSection = EconomicsSection()
     gain: GainSection = GainSection()

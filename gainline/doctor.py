@@ -14,6 +14,7 @@ import structlog
 from contracts.errors import ConfigError, DataError, TransientError
 from gainline import wiring
 from gainline.broker_checks import broker_findings, granted, reached
+from gainline.calendars import check_calendars
 from gainline.config import Settings
 from gainline.connection import broker_endpoint, broker_topics, cautions
 from gainline.finding import Finding, look
@@ -87,6 +88,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
     partitions(settings)
     check_location(settings)
     wiring.rule_for(settings)
+    check_calendars(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:
         due_slots(schedule, after=now, now=now)

@@ -26,6 +26,11 @@ WORDS = (
     (re.compile("`object`"), "a table"),
     (re.compile("`date`"), "a date, such as 2026-03-02,"),
     (re.compile(r"matching regex '\^\[A-Za-z0-9_-\].*'"), "of letters, digits, _ and -"),
+    (re.compile(r"matching regex '\^\(\[01\].*'"), "such as 06:30"),
+    (
+        re.compile("Invalid RFC3339 encoded datetime"),
+        "must be a time, such as 2026-03-02T06:00:00Z",
+    ),
     (re.compile("of length >= 1"), "that is not empty"),
     (re.compile("Invalid RFC3339 encoded date"), "must be a date, such as 2026-03-02"),
     (re.compile(r"Object missing required field `(\w+)`"), r"the key \1 is missing; add it"),

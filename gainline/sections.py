@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal, NewType
 
 import msgspec
@@ -29,6 +29,9 @@ Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 # Taken from the environment as it stands there, quotes and all.
 Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+# A time on the wall.
+Wall = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 # Levels of a tag, from either end.
 Level = Annotated[int, msgspec.Meta(ge=-256, le=256)]
 
@@ -168,6 +171,40 @@ class CleanSection(Section, frozen=True):
     block_s: Positive = 1.0
 
 
+class ShiftSection(Section, frozen=True):
+    """One shift of a calendar; over midnight where its end is not later than its start."""
+
+    name: Text
+    start: Wall
+    end: Wall
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class BreakSection(Section, frozen=True):
+    """A part of the shifts that is not planned."""
+
+    start: Wall
+    end: Wall
+
+
+class MaintenanceSection(Section, frozen=True):
+    """A planned stop."""
+
+    begins: datetime
+    ends: datetime
+
+
+class CalendarSection(Section, frozen=True):
+    """When the sites that match a pattern are planned to produce."""
+
+    shifts: Annotated[tuple[ShiftSection, ...], msgspec.Meta(min_length=1)]
+    site: Text = "*"
+    zone: Text | None = None
+    breaks: tuple[BreakSection, ...] = ()
+    holidays: tuple[date, ...] = ()
+    maintenance: tuple[MaintenanceSection, ...] = ()
+
+
 class PanelSection(Section, frozen=True):
     """Which metrics say what a line has made, used and endured."""
 
@@ -178,6 +215,20 @@ class PanelSection(Section, frozen=True):
     mix: str | None = "product_mix"
     ambient_c: str | None = "ambient_c"
     coverage_min: Fraction = 0.9
+
+
+class KpiSection(Section, frozen=True):
+    """Which metrics and states the KPIs are made of, and what a line is planned to make."""
+
+    scrap_count: str | None = "scrap_count"
+    rework_count: str | None = "rework_count"
+    running: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
+    setup: tuple[float, ...] = (3.0,)
+    down: tuple[float, ...] = (2.0,)
+    state_holds_s: Positive = 3600.0
+    small_stop_s: Positive = 300.0
+    units_per_hour: Positive | None = None
+    units_per_hour_of: dict[str, Positive] = {}
 
 
 class PricesSection(Section, frozen=True):

@@ -1,0 +1,34 @@
+"""The verb `kpi`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from gainline.ending import interruptible
+from gainline.options import ConfigOption, JsonFlag, StoreOption, settings_of
+
+kpi_app = typer.Typer()
+
+
+@kpi_app.command()
+def kpi(
+    by: Annotated[
+        Literal["shift", "day", "week"], typer.Option("--by", help="What a row is of.")
+    ] = "shift",
+    line: Annotated[str | None, typer.Option(help="Of one line alone.")] = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    *,
+    stops: Annotated[bool, typer.Option("--stops", help="List the stops instead.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell the KPIs of lines by ISO 22400-2: OEE, losses, energy and carbon."""
+    from gainline.kpis import show_kpis, show_stops
+
+    settings = settings_of(config, store=store)
+    if stops:
+        interruptible(lambda: show_stops(settings, line, in_json=as_json))
+    else:
+        interruptible(lambda: show_kpis(settings, by, line, in_json=as_json))

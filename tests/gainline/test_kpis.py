@@ -1,0 +1,138 @@
+"""The verb of gainline.kpi_verbs: from readings in a lake to the KPIs of a line in a shift."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from contracts.batches import RawBatch, RawCommit
+from contracts.tags import Kind, Place, Tag
+from gainline.cli import run
+from gainline.config import load
+from gainline.kpis import kpi_rows
+from store.lake import Lake
+from tests.store.samples import START_US, clean_commit, raw_rows
+
+MINUTE_US = 60_000_000
+# Monday, 5 January 2026, from midnight UTC on, which is 1 o'clock in Berlin.
+CONFIG = """
+[[calendar]]
+site = "s"
+zone = "Europe/Berlin"
+shifts = [
+    { name = "early", start = "06:00", end = "14:00" },
+    { name = "night", start = "22:00", end = "06:00" },
+]
+breaks = [{ start = "12:00", end = "12:30" }]
+[kpi]
+units_per_hour_of = { l = 120.0 }
+[prices]
+co2_kg_per_kwh = 0.5
+[economics]
+price_per_unit = 20.0
+unit_cost = 12.0
+"""
+
+
+def rows_of(*series: tuple[str, list[tuple[float, float]]]) -> pa.Table:
+    readings = [(metric, at, value) for metric, its in series for at, value in its]
+    return raw_rows(
+        0,
+        len(readings),
+        tag=[f"s/a/l/m/{metric}" for metric, _, _ in readings],
+        source_time=[START_US + int(at * 3600 * 1e6) for _, at, _ in readings],
+        value=[value for _, _, value in readings],
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A line that runs from 6 to 14 in Berlin but for two hours; its states come by the quarter."""
+    down = {9.0 + quarter / 4 for quarter in range(8)}
+    states = [(hour / 4, 2.0 if hour / 4 in down else 1.0) for hour in range(20, 53)]
+    rows = rows_of(
+        ("state", [(at, value if 5 <= at < 13 else 0.0) for at, value in states]),
+        ("good_count", [(5, 1000), (9, 1400), (13, 1550)]),
+        ("scrap_count", [(5, 0), (13, 50)]),
+        ("energy_kwh", [(5, 0), (9, 200), (11, 220), (13, 320)]),
+    )
+    tags = [
+        Tag(tag, Place("s", "a", "l", "m", tag.split("/")[-1]), None, Kind.COUNTER)
+        for tag in sorted(set(rows["tag"].to_pylist()))
+    ]
+    folder = tmp_path / "lake"
+    with Lake.open(folder, writer="ingest") as lake:
+        lake.commit_raw(
+            RawCommit(RawBatch(rows), (), (), rows.num_rows, rows.num_rows, b""), new_tags=tags
+        )
+    with Lake.open(folder, writer="judge") as judge:
+        judge.commit_clean(clean_commit(rows))
+    (tmp_path / "gainline.toml").write_text(CONFIG)
+    return folder
+
+
+def asked(
+    store: Path, capsys: pytest.CaptureFixture[str], *options: str
+) -> list[dict[str, object]]:
+    config = str(store.parent / "gainline.toml")
+    assert run(["kpi", "--store", str(store), "--config", config, "--json", *options]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_shift_is_told_with_its_kpis_and_losses(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = asked(store, capsys)
+    assert (row["site"], row["line"], row["day"], row["shift"]) == ("s", "l", "2026-01-05", "early")
+    assert (row["pbt_s"], row["apt_s"], row["adot_s"]) == (7.5 * 3600, 6 * 3600 - 1800, 7200)
+    assert row["availability"] == pytest.approx(5.5 / 7.5)
+    assert (row["failure_count"], row["mttr_h"]) == (1, 2.0)
+    assert (row["energy_kwh"], row["idle_kwh"]) == (pytest.approx(320), pytest.approx(20))
+    good = 550 - 150 / 8  # the pieces of half an hour of break
+    scrap = 50 * 7.5 / 8
+    assert (row["good"], row["scrap"]) == (pytest.approx(good), pytest.approx(scrap))
+    assert row["effectiveness"] == pytest.approx((good + scrap) * 30 / (5.5 * 3600))
+    assert row["co2e_per_good"] == pytest.approx(320 * 0.5 / good)
+    assert (row["coverage"], row["good_share"]) == (1.0, 1.0)
+    losses = row["losses"]
+    assert isinstance(losses, list)
+    assert losses[0] == {"name": "breakdown", "minutes": 120.0, "money": pytest.approx(240 * 8)}
+
+
+def test_a_day_and_a_week_are_the_sums_of_their_shifts(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shift,), (day,), (week,) = (
+        asked(store, capsys, "--by", by) for by in ("shift", "day", "week")
+    )
+    assert (day["day"], day["shift"], week["day"]) == ("2026-01-05", None, "2026-01-05")
+    assert day["oee"] == week["oee"] == shift["oee"]
+
+
+def test_without_the_rate_of_a_line_there_is_no_oee(
+    store: Path,
+) -> None:
+    settings = load(None, environment={"GAINLINE__STORE__FOLDER": str(store)})
+    rows = kpi_rows(settings, "day")
+    assert [(row["day"], row["oee"]) for row in rows] == [("2026-01-05", None)]
+
+
+def test_stops_are_listed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (stop,) = asked(store, capsys, "--stops", "--line", "l")
+    assert (stop["begins"], stop["ends"]) == (
+        "2026-01-05T09:00:00.000000Z",
+        "2026-01-05T11:00:00.000000Z",
+    )
+    assert (stop["seconds"], stop["kind"], stop["is_small"]) == (7200, "down", False)
+
+
+def test_a_line_that_is_not_there_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpi", "--store", str(store), "--line", "x"]) == 1
+    assert "no line is called 'x'; there are l" in capsys.readouterr().err
+
+
+def test_people_get_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpi", "--store", str(store), "--by", "day"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["site", "line", "day", "shift"]
