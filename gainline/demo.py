@@ -35,8 +35,9 @@ from ingest.plant.simulation import Plant, simulate
 from store.query import fetch
 
 MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be replaced
-# How long the pipeline may stand still before the demo gives up on it.
-STILL_FOR_S_MAX = 60.0
+# How long the pipeline may stand still before the demo gives up on it: at the first start the judge
+# is compiled, in half a minute of one core, which takes a busy machine several times as long.
+STILL_FOR_S_MAX = 240.0
 POLL_S = 0.25
 # What the simulated plant's lines earn and what their upgrade costs: made up, like the plant.
 ECONOMICS = """[economics]
