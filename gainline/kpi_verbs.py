@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from gainline.ending import interruptible
-from gainline.options import ConfigOption, JsonFlag, StoreOption, settings_of
+from gainline.options import (
+    ConfigOption,
+    FromOption,
+    JsonFlag,
+    StoreOption,
+    ToOption,
+    settings_of,
+)
 
 kpi_app = typer.Typer()
 
@@ -18,17 +25,22 @@ def kpi(
         Literal["shift", "day", "week"], typer.Option("--by", help="What a row is of.")
     ] = "shift",
     line: Annotated[str | None, typer.Option(help="Of one line alone.")] = None,
+    begin: FromOption = None,
+    end: ToOption = None,
     store: StoreOption = None,
-    config: ConfigOption = None,
     *,
+    config: ConfigOption = None,
     stops: Annotated[bool, typer.Option("--stops", help="List the stops instead.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Tell the KPIs of lines by ISO 22400-2: OEE, losses, energy and carbon."""
-    from gainline.kpis import show_kpis, show_stops
+    from gainline.kpis import When, show_kpis, show_stops
 
+    if begin is not None and end is not None and end <= begin:
+        raise typer.BadParameter(f"--to {end} is not after --from {begin}")
+    when = When(begin, end)
     settings = settings_of(config, store=store)
     if stops:
-        interruptible(lambda: show_stops(settings, line, in_json=as_json))
+        interruptible(lambda: show_stops(settings, line, when, in_json=as_json))
     else:
-        interruptible(lambda: show_kpis(settings, by, line, in_json=as_json))
+        interruptible(lambda: show_kpis(settings, by, line, when, in_json=as_json))

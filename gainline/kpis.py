@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analytics.kpi import SECONDS_PER_HOUR, Elements, kpis, losses, total
 from analytics.shifts import Spell, day_of, spell_table, spells
@@ -34,9 +34,19 @@ _SHOWN = (
 )
 
 
-def show_kpis(settings: Settings, by: By, line: str | None, *, in_json: bool) -> None:
+class When(NamedTuple):
+    """From a moment on and before another; None: a month before the newest state, and now."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_RECENTLY = When()
+
+
+def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_json: bool) -> None:
     """Print the KPIs of each line and shift, day or week; of all lines, or of one."""
-    rows = kpi_rows(settings, by, line)
+    rows = kpi_rows(settings, by, line, when)
     if in_json:
         _print(rows, list(rows[0]) if rows else [], as_json)
         return
@@ -44,21 +54,23 @@ def show_kpis(settings: Settings, by: By, line: str | None, *, in_json: bool) ->
     _print(shown, list(_SHOWN), as_text)
 
 
-def show_stops(settings: Settings, line: str | None, *, in_json: bool) -> None:
+def show_stops(settings: Settings, line: str | None, when: When, *, in_json: bool) -> None:
     """Print the stops of all lines, or of one, in order of time."""
-    _, stops = _asked(settings)
+    _, stops = _asked(settings, when)
     rows = _of_line(stops.to_pylist(), line)
     for row in rows:
         row["day"] = row["day"].isoformat()
     _print(rows, stops.column_names, as_json if in_json else as_text)
 
 
-def kpi_rows(settings: Settings, by: By, line: str | None = None) -> list[Row]:
+def kpi_rows(
+    settings: Settings, by: By, line: str | None = None, when: When = _RECENTLY
+) -> list[Row]:
     """Give a row for each line and shift, day or week, as docs/commands.md says.
 
     Raises DataError where no line, or not the one that is asked for, has a state.
     """
-    sums, _ = _asked(settings)
+    sums, _ = _asked(settings, when)
     groups: dict[tuple[Any, ...], list[Elements]] = {}
     for row in _of_line(sums.to_pylist(), line):
         key = _key(row, by)
@@ -67,7 +79,7 @@ def kpi_rows(settings: Settings, by: By, line: str | None = None) -> list[Row]:
     return [_told(key, total(each), settings) for key, each in groups.items()]
 
 
-def _asked(settings: Settings) -> tuple[pa.Table, pa.Table]:
+def _asked(settings: Settings, when: When) -> tuple[pa.Table, pa.Table]:
     section, panel = settings.kpi, settings.panel
     metrics = ShiftMetrics(
         state=panel.state,
@@ -85,7 +97,8 @@ def _asked(settings: Settings) -> tuple[pa.Table, pa.Table]:
     def lay_out(spans: list[Span]) -> pa.Table:
         return spell_table({span.site: _within(span, settings) for span in spans})
 
-    return shift_sums(store_folder(settings), metrics, lay_out, until=datetime.now(UTC))
+    until = when.until or datetime.now(UTC)
+    return shift_sums(store_folder(settings), metrics, lay_out, since=when.since, until=until)
 
 
 def _within(span: Span, settings: Settings) -> Iterator[Spell]:

@@ -119,7 +119,7 @@ class Committer:
 
     def _add(self, small: list[Addition], segments: list[tuple[Addition, Segment]]) -> None:
         for addition in small:
-            self.insert(addition.table, addition.rows)
+            self._insert(addition.table, addition.rows)
         for addition, segment in segments:
             self.add_segment(addition.table, segment)
         if segments:
@@ -138,10 +138,9 @@ class Committer:
         columns = zip(*rows, strict=True)
         schema = tables.SEGMENTS.columns
         arrays = [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)]
-        self.insert(tables.SEGMENTS, pa.Table.from_arrays(arrays, schema=schema))
+        self._insert(tables.SEGMENTS, pa.Table.from_arrays(arrays, schema=schema))
 
-    def insert(self, table: tables.Table, rows: pa.Table) -> None:
-        """Put a few rows into the catalog itself. Call it inside a transaction."""
+    def _insert(self, table: tables.Table, rows: pa.Table) -> None:
         self._connection.register("incoming_rows", rows)
         try:
             self._connection.execute(

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from contracts.outcome import Gain, Interval
     from contracts.panel import Upgrades
 
-# A report of more lines than this notes those that come first: rows of one INSERT stay in the
-# catalog, where the database syncs them. Well below store.catalog.INLINED_ROWS_MAX.
-LINES_MAX = 900
-
 
 def estimates_of(
     gain: Gain, upgrades: Upgrades, *, schedule: str, until: datetime, made_at: datetime
@@ -25,7 +21,7 @@ def estimates_of(
     """Give the rows of one report: the programme's, those of its lines, that of a next line."""
     found: list[tuple[str, str | None, Interval, Interval]] = []
     found.append(("programme", None, gain.alpha, gain.beta))
-    found += [("line", each.line, each.alpha, each.beta) for each in gain.lines[:LINES_MAX]]
+    found += [("line", each.line, each.alpha, each.beta) for each in gain.lines]
     found.append(("next_line", None, *gain.next_line))
     days: dict[str, date] = dict(
         zip(*(upgrades.table[name].to_pylist() for name in ("line", "upgraded_on")), strict=True)

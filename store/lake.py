@@ -290,10 +290,10 @@ class Lake:
             self._connection.execute(
                 "INSERT INTO house.report_slots VALUES (?, ?, ?, ?)", [*report]
             )
-            if estimates is not None:
-                self._committer.insert(tables.GAIN_ESTIMATES, estimates)
 
-        self._committer.transact(work)
+        name = f"reports-{report.schedule}-{report.made_at:%Y%m%dT%H%M%S%f}"
+        additions = [] if estimates is None else [Addition(tables.GAIN_ESTIMATES, estimates)]
+        self._committer.commit(name, additions, work)
 
     def _complete(self) -> None:
         try:

@@ -30,7 +30,6 @@ _ROWS_CHANGED = ("inserted_into_table", "deleted_from_table", "inlined_insert", 
 _READINGS = tables.CLEAN_READINGS
 # What `latest` is made of, and what tells that the views were made anew.
 _FOUNDATIONS = (_READINGS, tables.TAG_ENTRIES, tables.TAG_NAMES, tables.VIEW_VERSION)
-_MADE_AT = f"SELECT snapshot_time FROM {METADATA}.ducklake_snapshot WHERE snapshot_id ="
 
 
 class _Look(NamedTuple):
@@ -38,6 +37,13 @@ class _Look(NamedTuple):
 
     snapshot: int
     made_at: datetime  # a store that was put in its place has others at that number
+
+
+class _Made(NamedTuple):
+    """A snapshot, and what made it another than the one before: words of DuckLake, with commas."""
+
+    look: _Look
+    changes: str
 
 
 class _Kept(NamedTuple):
@@ -92,12 +98,12 @@ class Latest:
         return self._table
 
     def _follow(self) -> None:
-        snapshot = self._one(f"SELECT id FROM ducklake_current_snapshot('{LAKE}')")[0]
+        (snapshot,) = self._one(f"SELECT id FROM ducklake_current_snapshot('{LAKE}')")
         if self._look is not None and self._look.snapshot == snapshot:
             return
-        changes = self._changes(snapshot)
-        self._look = None
-        if self._kept and changes is not None and all(map(self._is_addition, changes)):
+        look, self._look = self._look, None
+        made = self._made(snapshot if look is None else look.snapshot, snapshot)
+        if self._kept and look is not None and self._is_added_to(look, made):
             self._kept = self._with_new(self._kept)
         else:
             self._kept = self._begin()
@@ -106,23 +112,24 @@ class Latest:
             named(self._connection, _KEPT_TAGS, self._kept.tags),
         ):
             self._table = self._asked(self._sql)
-        (made_at,) = self._one(f"{_MADE_AT} {snapshot}")
-        self._look = _Look(snapshot, made_at)
+        self._look = made[-1].look
 
-    def _changes(self, snapshot: int) -> list[str] | None:
-        """Tell what was done since the last look; None: not known."""
-        if self._look is None:
-            return None
+    def _made(self, first: int, last: int) -> list[_Made]:
+        """Tell of the snapshots from one to another, as far as they are still known."""
         rows = self._connection.execute(
-            f"SELECT s.snapshot_time, c.changes_made FROM {METADATA}.ducklake_snapshot AS s"
+            "SELECT s.snapshot_id, s.snapshot_time, coalesce(c.changes_made, '')"
+            f" FROM {METADATA}.ducklake_snapshot AS s"
             f" JOIN {METADATA}.ducklake_snapshot_changes AS c USING (snapshot_id)"
             " WHERE s.snapshot_id BETWEEN ? AND ? ORDER BY s.snapshot_id",
-            [self._look.snapshot, snapshot],
+            [min(first, last), last],
         ).fetchall()
-        is_whole = len(rows) == snapshot - self._look.snapshot + 1
-        if not is_whole or rows[0][0] != self._look.made_at:
-            return None
-        return [change for _, made in rows[1:] for change in (made or "").split(",")]
+        return [_Made(_Look(number, made_at), changes) for number, made_at, changes in rows]
+
+    def _is_added_to(self, look: _Look, made: list[_Made]) -> bool:
+        """Tell whether each snapshot since a look is known, and has but added readings."""
+        is_whole = made[0].look == look and len(made) == made[-1].look.snapshot - look.snapshot + 1
+        changes = [change for each in made[1:] for change in each.changes.split(",")]
+        return is_whole and all(map(self._is_addition, changes))
 
     def _is_addition(self, change: str) -> bool:
         """Tell whether what is the newest can have changed by new readings alone.

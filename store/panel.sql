@@ -1,13 +1,9 @@
 -- What each metric of a line did in each period; {every}: day, week or month, in UTC.
 -- Only trusted readings count: not BAD, a value, and not a repeat of the same tag and time.
--- A line goes by its name; where several sites or areas use one name, by its whole place.
 WITH places AS (
     SELECT
         tag, site, area, metric, row_number() OVER () AS id,
-        CASE
-            WHEN count(DISTINCT (site, area)) OVER (PARTITION BY line) = 1 THEN line
-            ELSE concat_ws('/', site, area, line)
-        END AS line
+        {line} AS line
     FROM main.tags
     WHERE line IS NOT NULL AND metric IS NOT NULL
 ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from contracts.quality import Reason
+from store.line_names import LINE_SQL
 from store.query import answer, connect
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def periods_sql(*, every: Every = "week", until: datetime | None = None) -> str:
     """Give the query behind `periods`, as a report shows it."""
     text = resources.files("store").joinpath("panel.sql").read_text(encoding="utf-8")
     values = {
+        "line": LINE_SQL,
         "every": every,
         "until": f"TIMESTAMPTZ '{until.astimezone(UTC).isoformat() if until else 'infinity'}'",
         "repeats": str(int(Reason.DUPLICATE | Reason.CONFLICT)),

@@ -2,34 +2,32 @@
 -- Made anew for each question, in temporary tables: late and re-judged readings are in the answer.
 -- Braces: which metric is what, which states mean what, how long a state holds.
 
--- A line goes by its name; where several sites or areas use one name, by its whole place.
-CREATE OR REPLACE TEMP TABLE units AS
+-- A work work_unit is a machine of a line.
+CREATE OR REPLACE TEMP TABLE work_units AS
 WITH places AS (
     SELECT
         tag, site, machine, metric,
-        CASE
-            WHEN count(DISTINCT (site, area)) OVER (PARTITION BY line) = 1 THEN line
-            ELSE concat_ws('/', site, area, line)
-        END AS line
+        {line} AS line
     FROM main.tags
     WHERE line IS NOT NULL AND metric IS NOT NULL
 )
 
 SELECT
     tag, site, line, machine, metric, row_number() OVER (ORDER BY tag) AS id,
-    dense_rank() OVER (ORDER BY site, line, machine) AS unit
+    dense_rank() OVER (ORDER BY site, line, machine) AS work_unit
 FROM places
 WHERE metric IN ({state}, {good}, {scrap}, {rework}, {energy});
 
 -- A repeat of the same tag and time is no reading of its own.
 CREATE OR REPLACE TEMP TABLE taken AS
 SELECT
-    u.id, u.unit, u.metric, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality,
+    u.id, u.work_unit, u.metric, epoch_us(r.source_time) AS us, r.arrival, r.value_clean, r.quality,
     r.quality < 2 AND r.value_clean IS NOT NULL AS is_trusted,
     r.reasons & {backwards} <> 0 AS is_backwards
 FROM clean.named AS r
-JOIN units AS u ON r.tag = u.tag
-WHERE r.reasons & {repeats} = 0;
+JOIN work_units AS u ON r.tag = u.tag
+WHERE r.reasons & {repeats} = 0
+    AND r.source_time >= {since} AND r.source_time < {until};
 
 -- Spells and what is measured are matched by hour: the later of the two begins is in that hour.
 CREATE OR REPLACE TEMP TABLE hours_of_spells AS
@@ -43,7 +41,7 @@ FROM (
 -- A state holds until the next reading, whatever that is worth, and not for longer than {holds} us.
 CREATE OR REPLACE TEMP TABLE state_spans AS
 SELECT
-    unit, begins_us, ends_us, value_clean AS state,
+    work_unit, begins_us, ends_us, value_clean AS state,
     CASE
         WHEN value_clean IN {running} THEN 'run'
         WHEN value_clean IN {setup} THEN 'setup'
@@ -63,18 +61,10 @@ WHERE is_trusted AND ends_us > begins_us;
 
 CREATE OR REPLACE TEMP TABLE state_pieces AS
 SELECT
-    s.unit, s.state, s.category, c.day, c.shift, c.kind,
+    s.work_unit, s.state, s.category, c.day, c.shift, c.kind,
     greatest(s.begins_us, c.begins_us) AS begins_us,
     least(s.ends_us, c.ends_us) AS ends_us
-FROM (
-    SELECT *, unnest(generate_series(begins_us // {hour}, (ends_us - 1) // {hour})) AS hour
-    FROM state_spans
-) AS s
-JOIN (SELECT DISTINCT unit, site FROM units) AS u ON s.unit = u.unit
-JOIN hours_of_spells AS c
-    ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
-    AND s.hour = greatest(s.begins_us, c.begins_us) // {hour}
-    AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us;
+{state_spans_by_spell};
 
 -- Planned pieces of one category that follow one another are one stop; a break between them is
 -- passed over, a time of which nothing is known is not. A new shift is a new row of it.
@@ -87,7 +77,7 @@ WITH followed AS (
         lag((day, shift)) OVER in_time AS before_shift
     FROM state_pieces
     WHERE kind <> 'off'
-    WINDOW in_time AS (PARTITION BY unit ORDER BY begins_us)
+    WINDOW in_time AS (PARTITION BY work_unit ORDER BY begins_us)
 ),
 
 marked AS (
@@ -101,12 +91,12 @@ numbered AS (
     SELECT
         *,
         sum(CASE WHEN goes_on AND before_shift = (day, shift) THEN 0 ELSE 1 END)
-            OVER (PARTITION BY unit ORDER BY begins_us) AS number
+            OVER (PARTITION BY work_unit ORDER BY begins_us) AS number
     FROM marked
 )
 
 SELECT
-    unit, day, shift, category AS kind,
+    work_unit, day, shift, category AS kind,
     min(begins_us) AS begins_us,
     max(ends_us) AS ends_us,
     sum(ends_us - begins_us) FILTER (kind = 'work') / 1e6 AS seconds,
@@ -115,7 +105,7 @@ SELECT
     sum(ends_us - begins_us) FILTER (kind = 'work') < {small} * 1e6 AS is_small
 FROM numbered
 WHERE category IN ('down', 'delay')
-GROUP BY unit, number, day, shift, category
+GROUP BY work_unit, number, day, shift, category
 HAVING sum(ends_us - begins_us) FILTER (kind = 'work') > 0;
 
 -- A step of a counter, spread evenly over the time from one reading to the next. One that drops
@@ -134,7 +124,7 @@ WITH stepped AS (
 
 grown AS (
     SELECT
-        unit, metric, us AS begins_us, next_us AS ends_us,
+        work_unit, metric, us AS begins_us, next_us AS ends_us,
         CASE
             WHEN next_value >= value_clean THEN next_value - value_clean
             WHEN next_is_backwards THEN 0
@@ -146,44 +136,36 @@ grown AS (
 
 SELECT g.*, CASE WHEN g.begins_us < s.ends_us THEN s.category END AS category
 FROM grown AS g
-ASOF LEFT JOIN state_spans AS s ON g.unit = s.unit AND g.begins_us >= s.begins_us
+ASOF LEFT JOIN state_spans AS s ON g.work_unit = s.work_unit AND g.begins_us >= s.begins_us
 WHERE g.increase > 0;
 
 CREATE OR REPLACE TEMP TABLE step_pieces AS
 SELECT
-    s.unit, s.metric, s.category, c.day, c.shift, c.kind,
+    s.work_unit, s.metric, s.category, c.day, c.shift, c.kind,
     s.increase * (least(s.ends_us, c.ends_us) - greatest(s.begins_us, c.begins_us))
         / (s.ends_us - s.begins_us) AS increase
-FROM (
-    SELECT *, unnest(generate_series(begins_us // {hour}, (ends_us - 1) // {hour})) AS hour
-    FROM steps
-) AS s
-JOIN (SELECT DISTINCT unit, site FROM units) AS u ON s.unit = u.unit
-JOIN hours_of_spells AS c
-    ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
-    AND s.hour = greatest(s.begins_us, c.begins_us) // {hour}
-    AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us;
+{steps_by_spell};
 
 CREATE OR REPLACE TEMP TABLE sums AS
-WITH named_units AS (
-    SELECT DISTINCT unit, site, line FROM units
+WITH named_work_units AS (
+    SELECT DISTINCT work_unit, site, line FROM work_units
 ),
 
 planned AS (
     SELECT
-        u.unit, c.day, c.shift,
+        u.work_unit, c.day, c.shift,
         epoch(c.ends - c.begins) AS calendar_s,
         CASE WHEN c.kind = 'work' THEN epoch(c.ends - c.begins) ELSE 0 END AS pbt_s
-    FROM (SELECT DISTINCT unit, site FROM units WHERE metric = {state}) AS u
+    FROM (SELECT DISTINCT work_unit, site FROM work_units WHERE metric = {state}) AS u
     JOIN shift_spells AS c ON u.site IS NOT DISTINCT FROM c.site
 ),
 
 read AS (
     SELECT
-        t.unit, c.day, c.shift, count(*) AS reading_count,
+        t.work_unit, c.day, c.shift, count(*) AS reading_count,
         count(*) FILTER (t.quality = 0) AS good_reading_count
     FROM taken AS t
-    JOIN named_units AS u ON t.unit = u.unit
+    JOIN named_work_units AS u ON t.work_unit = u.work_unit
     JOIN hours_of_spells AS c
         ON u.site IS NOT DISTINCT FROM c.site AND t.us // {hour} = c.hour
         AND t.us >= c.begins_us AND t.us < c.ends_us
@@ -191,10 +173,10 @@ read AS (
 ),
 
 parts AS (
-    SELECT unit, day, shift, calendar_s, pbt_s FROM planned
+    SELECT work_unit, day, shift, calendar_s, pbt_s FROM planned
     UNION ALL BY NAME
     SELECT
-        unit, day, shift,
+        work_unit, day, shift,
         CASE WHEN category = 'run' THEN (ends_us - begins_us) / 1e6 END AS apt_s,
         CASE WHEN category = 'setup' THEN (ends_us - begins_us) / 1e6 END AS setup_s,
         CASE WHEN category = 'down' THEN (ends_us - begins_us) / 1e6 END AS adot_s,
@@ -202,7 +184,7 @@ parts AS (
     FROM state_pieces WHERE kind = 'work'
     UNION ALL BY NAME
     SELECT
-        unit, day, shift,
+        work_unit, day, shift,
         CASE WHEN is_small THEN seconds END AS small_stop_s,
         CASE WHEN kind = 'down' AND NOT is_small THEN seconds END AS failure_s,
         CASE WHEN NOT is_continued THEN 1 END AS stop_count,
@@ -211,7 +193,7 @@ parts AS (
     FROM stops
     UNION ALL BY NAME
     SELECT
-        unit, day, shift,
+        work_unit, day, shift,
         CASE WHEN metric = {good} AND kind = 'work' THEN increase END AS good,
         CASE WHEN metric = {scrap} AND kind = 'work' THEN increase END AS scrap,
         CASE WHEN metric = {rework} AND kind = 'work' THEN increase END AS rework,
@@ -231,5 +213,5 @@ SELECT
     coalesce(sum(pbt_s), 0) - coalesce(sum(apt_s), 0) - coalesce(sum(setup_s), 0)
         - coalesce(sum(adot_s), 0) - coalesce(sum(delay_s), 0) AS unknown_s
 FROM parts AS p
-JOIN named_units AS u ON p.unit = u.unit
+JOIN named_work_units AS u ON p.work_unit = u.work_unit
 GROUP BY u.site, u.line, p.day, p.shift

@@ -60,14 +60,24 @@ class NewestReadings:
         if unknown:
             raise DataError(f"{unknown[0]!r} cannot be asked for: {', '.join(ASKABLE)} can")
         with self._lock:
-            if self._latest is None:
-                self._latest = Latest(self._store)
-            table = self._latest.table()
+            table = self._table()
             if not wanted:
                 return self._all(table)
         for name, word in wanted.items():
             table = table.filter(pc.field(name) == word)
         return _as_json(table)
+
+    def _table(self) -> pa.Table:
+        """Ask the store, which is opened anew after an error: a broken connection stays broken."""
+        latest = self._latest or Latest(self._store)
+        try:
+            table = latest.table()
+        except GainlineError:
+            self._latest = None
+            latest.close()
+            raise
+        self._latest = latest
+        return table
 
     def _all(self, table: pa.Table) -> str:
         """Write all rows, once for as long as they are the same."""

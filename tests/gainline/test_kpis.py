@@ -1,6 +1,7 @@
 """The verb of gainline.kpi_verbs: from readings in a lake to the KPIs of a line in a shift."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -109,6 +110,24 @@ def test_a_day_and_a_week_are_the_sums_of_their_shifts(
     )
     assert (day["day"], day["shift"], week["day"]) == ("2026-01-05", None, "2026-01-05")
     assert day["oee"] == week["oee"] == shift["oee"]
+
+
+def test_a_part_of_the_time_is_told_as_the_whole_tells_it(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (whole,) = asked(store, capsys)
+    ends = ("2026-01-05T05:00:00Z", "2026-01-05T09:20:00Z", "2026-01-05T13:00:00Z")
+    parts = [asked(store, capsys, "--from", begin, "--to", end)[0] for begin, end in pairwise(ends)]
+    for name in ("pbt_s", "apt_s", "adot_s", "good", "scrap", "energy_kwh", "idle_kwh"):
+        told = [float(str(part[name])) for part in parts]
+        assert all(told), name
+        assert sum(told) == pytest.approx(float(str(whole[name]))), name
+    assert asked(store, capsys, "--from", ends[0]) == [whole]
+
+
+def test_a_time_without_readings_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpi", "--store", str(store), "--from", "2026-02-01T00:00:00Z"]) == 1
+    assert "no line has a state" in capsys.readouterr().err
 
 
 def test_without_the_rate_of_a_line_there_is_no_oee(

@@ -73,7 +73,7 @@ def lay_out(spans: list[Span]) -> pa.Table:
 
 
 def summed(root: Path) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    sums, stops = shift_sums(root, METRICS, lay_out, until=START + timedelta(days=9))
+    sums, stops = shift_sums(root, METRICS, lay_out, since=None, until=START + timedelta(days=9))
     return sums.to_pylist(), stops.to_pylist()
 
 

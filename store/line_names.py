@@ -1,0 +1,8 @@
+"""How a line is called in what is summed up by lines."""
+
+# Over rows of main.tags. A line goes by its name; where several sites or areas use one name, by its
+# whole place.
+LINE_SQL = """CASE
+            WHEN count(DISTINCT (site, area)) OVER (PARTITION BY line) = 1 THEN line
+            ELSE concat_ws('/', site, area, line)
+        END"""
