@@ -20,6 +20,20 @@ from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
+
+def _has_terminals() -> bool:
+    try:
+        for descriptor in pty.openpty():
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(
+    not _has_terminals(), reason="no terminal can be opened: mount devpts at /dev/pts"
+)
+
 LIMIT_S = 30.0
 UNDER_WAY_S = 0.5
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>]|\][^\x07]*\x07)")

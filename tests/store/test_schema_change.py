@@ -120,11 +120,10 @@ def test_a_filter_by_the_new_name_reads_only_files_with_either_name(
 ) -> None:
     for number in range(3, 8):
         commit(lake, judge, number, [OTHER])
-    (plan,) = fetch(renamed, f"EXPLAIN ANALYZE SELECT value FROM readings WHERE tag = '{NEW}'")[
-        "explain_value"
-    ].to_pylist()
-    files = set(re.findall(r"judge-0*(\d+)", re.sub(r"[^\w.-]", "", plan)))
-    assert "8" not in files
+    asked = f"SELECT value FROM readings WHERE tag = '{NEW}'"
+    plan = fetch(renamed, f"EXPLAIN (ANALYZE, FORMAT json) {asked}")["explain_value"][0].as_py()
+    files = set(re.findall(r"judge-0*(\d+)", plan))
+    assert files
     assert files <= {"1", "2", "3"}
 
 
