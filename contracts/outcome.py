@@ -41,7 +41,8 @@ class Gain:
 
     `alpha`, `beta` are the programme's: the geometric mean over the upgraded lines of alpha and
     of 1 - beta. `next_line` is for a line of the same population that is not upgraded yet.
-    `draws` has shape (n, 2): joint draws of the programme's log alpha and log(1 - beta).
+    `draws` has shape (n, 2): joint draws of the programme's log alpha and log(1 - beta);
+    `next_draws` are those of the next line.
     """
 
     alpha: Interval
@@ -52,6 +53,7 @@ class Gain:
     verdict: Verdict
     warnings: tuple[str, ...]
     draws: npt.NDArray[np.float64] = field(repr=False, compare=False)
+    next_draws: npt.NDArray[np.float64] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +19,7 @@ from gainline.ending import (
     leave,
     prepare_streams,
 )
+from gainline.gain_verbs import gain_app
 from gainline.keep_verbs import keep_app
 from gainline.kpi_verbs import kpi_app
 from gainline.options import (
@@ -31,10 +31,12 @@ from gainline.options import (
     StoreOption,
     ToOption,
     TopicOption,
+    above_0,
     checked_settings,
     settings_of,
     store_folder,
 )
+from gainline.profit_verbs import profit_app
 from gainline.store_verbs import store_app
 from gainline.tag_verbs import tags_app
 
@@ -51,13 +53,13 @@ app.add_typer(clean_app)
 app.add_typer(keep_app)
 app.add_typer(store_app)
 app.add_typer(kpi_app)
+app.add_typer(gain_app)
+app.add_typer(profit_app)
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
 # What SIGTERM ends with exit code 0, also while it still loads what it needs.
 SERVICES = {"run", "ingest", "judge", "maintain", "schedule", "serve"}
-# A larger gain is a slip of the keyboard.
-GAIN_MAX = 1000
 
 
 def main() -> None:
@@ -75,28 +77,6 @@ def main() -> None:
 def run(words: list[str]) -> int:
     """Run one command; every mistake becomes one line and an exit code."""
     return code_of(lambda: app(words, prog_name="gainline", standalone_mode=False))
-
-
-def _above_0(value: float) -> float:
-    return _checked(value, value > 0 and math.isfinite(value), "give a number above 0")
-
-
-def _share(value: float) -> float:
-    return _checked(value, 0 < value < 1, "give a number between 0 and 1, such as 0.9")
-
-
-def _alpha(value: float) -> float:
-    return _checked(value, 0 <= value <= GAIN_MAX, "give a multiplier, such as 1.2 for 20 % more")
-
-
-def _beta(value: float) -> float:
-    return _checked(value, -GAIN_MAX <= value <= 1, "give a share, such as 0.1 for 10 % less")
-
-
-def _checked(value: float, is_good: bool, fix: str) -> float:  # noqa: FBT001  # a claim on value
-    if not is_good:
-        raise typer.BadParameter(f"{value:g} cannot be; {fix}")
-    return value
 
 
 @app.command()
@@ -264,8 +244,8 @@ def _ready_to_serve(settings: Settings, config: Path | None, *, connects: bool =
 def simulate(  # noqa: PLR0917  # typer passes options by name
     config: ConfigOption = None,
     broker: BrokerOption = None,
-    seconds: Annotated[float, typer.Option(help="How long.", callback=_above_0)] = 60.0,
-    rate: Annotated[float, typer.Option(help="Messages a second.", callback=_above_0)] = 20.0,
+    seconds: Annotated[float, typer.Option(help="How long.", callback=above_0)] = 60.0,
+    rate: Annotated[float, typer.Option(help="Messages a second.", callback=above_0)] = 20.0,
     seed: Annotated[int, typer.Option(help="Of all that is random.", min=0)] = 1,
     shape: Annotated[
         Literal["day", "reading", "machine", "columns", "value", "mixed"],
@@ -332,44 +312,6 @@ def ledger(
     folder = store_folder(config, store)
     balances = interruptible(lambda: show_ledger(folder, in_json=as_json))
     return 0 if balances else EXIT_ANSWER_IS_BAD
-
-
-@app.command()
-def gain(
-    panel: Annotated[
-        Path, typer.Argument(help="line, period, output, unit_cost, covariates…", readable=False)
-    ],
-    upgrades: Annotated[Path, typer.Option(help="line, upgraded_on", readable=False)],
-    level: Annotated[float, typer.Option(help="Of the intervals.", callback=_share)] = 0.9,
-    ramp: Annotated[int, typer.Option(help="Periods left out after an upgrade.", min=0)] = 0,
-    anticipation: Annotated[int, typer.Option(help="Periods left out before it.", min=0)] = 0,
-    *,
-    as_json: JsonFlag = False,
-) -> None:
-    """Estimate alpha and beta from a panel of lines and periods."""
-    from gainline.conclude import fit_files
-
-    options = {"level": level, "ramp": ramp, "anticipation": anticipation}
-    fit_files(panel, upgrades, options, as_json=as_json)
-
-
-@app.command()
-def profit(
-    alpha: Annotated[float, typer.Option(help="Multiplier of output.", callback=_alpha)],
-    beta: Annotated[
-        float, typer.Option(help="Fraction of unit variable cost removed.", callback=_beta)
-    ],
-    model: Annotated[
-        Literal["cost_plus", "fixed_price"], typer.Option(help="What the price is.")
-    ] = "cost_plus",
-    config: ConfigOption = None,
-    *,
-    as_json: JsonFlag = False,
-) -> None:
-    """Say what a gain does to profit."""
-    from gainline.conclude import profit_of
-
-    profit_of(alpha, beta, model, settings=settings_of(config), as_json=as_json)
 
 
 @app.command()

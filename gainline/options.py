@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,6 +24,23 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; write 2026-03-02T06:00:00Z") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def above_0(value: float) -> float:
+    """Refuse what is not above 0."""
+    return checked(value, value > 0 and math.isfinite(value), "give a number above 0")
+
+
+def share(value: float) -> float:
+    """Refuse what is no share of a whole."""
+    return checked(value, 0 < value < 1, "give a number between 0 and 1, such as 0.9")
+
+
+def checked(value: float, is_good: bool, fix: str) -> float:  # noqa: FBT001  # a claim on value
+    """Give the value of an option, or say how to mend it. Raises typer.BadParameter."""
+    if not is_good:
+        raise typer.BadParameter(f"{value:g} cannot be; {fix}")
+    return value
 
 
 # Paths are readable=False: what cannot be read is found, said and given its exit code by the verb.

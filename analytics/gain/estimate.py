@@ -65,6 +65,7 @@ def fit(
         verdict=verdict,
         warnings=tuple(reasons + notes),
         draws=torch.stack([output.programme, cost.programme], dim=1).numpy(),
+        next_draws=torch.stack([output.next_line, cost.next_line], dim=1).numpy(),
     )
 
 

@@ -52,6 +52,7 @@ def gain_of(names: list[str]) -> Gain:
         verdict="causal",
         warnings=(),
         draws=np.zeros((1, 2)),
+        next_draws=np.zeros((1, 2)),
     )
 
 

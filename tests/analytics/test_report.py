@@ -54,6 +54,7 @@ def gain_of(alpha: Interval, beta: Interval, verdict: str = "causal", lines: int
         verdict="causal" if verdict == "causal" else "before_after",
         warnings=() if verdict == "causal" else ("only 2 lines were never upgraded",),
         draws=np.random.default_rng(1).normal(middle, spread, (500, 2)),
+        next_draws=np.random.default_rng(2).normal(middle, spread, (500, 2)),
     )
 
 

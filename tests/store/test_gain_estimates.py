@@ -19,7 +19,7 @@ def gain(alpha: float) -> Gain:
     one = Interval(alpha, alpha - 0.1, alpha + 0.1), Interval(0.1, 0.05, 0.15)
     lines = (LineGain("L1", *one),)
     warnings = ("few lines,\nand no more", "a dip")
-    return Gain(*one, lines, one, 0.9, "before_after", warnings, np.zeros((1, 2)))
+    return Gain(*one, lines, one, 0.9, "before_after", warnings, *[np.zeros((1, 2))] * 2)
 
 
 def test_each_report_adds_its_estimates_once(root: Path) -> None:

@@ -1,14 +1,14 @@
+"""What the verb of gainline.gain_verbs answers."""
+
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from contracts.errors import DataError
-from gainline.comparison import compare_with_books
-from gainline.conclude import fit_files
+from gainline.gains import fit_files
 from gainline.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
@@ -41,18 +41,3 @@ def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
     upgrades.write_text("line,upgraded_on\nL1,2026-03-02\n")
     with pytest.raises(DataError, match=r"panel\.csv: the column 'period' holds no dates"):
         fit_files(panel, upgrades, OPTIONS, as_json=True)
-
-
-def test_a_panel_that_equals_the_books_is_said_to() -> None:
-    books = simulate(PlantPlan()).books.panel
-    compared = compare_with_books(books, books)
-    assert compared.exact == compared.compared == books.table.num_rows
-    assert (compared.missing, compared.output_max, compared.unit_cost_max) == (0, 0.0, 0.0)
-
-
-def test_a_line_that_the_books_do_not_know_is_named() -> None:
-    books = simulate(PlantPlan()).books.panel
-    lines = pa.array(["other"] * books.table.num_rows)
-    strange = type(books)(books.table.set_column(0, "line", lines))
-    with pytest.raises(DataError, match="the books have no other"):
-        compare_with_books(strange, books)

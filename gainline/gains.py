@@ -1,4 +1,4 @@
-"""Answers `gain` and `profit`: what upgrades did to a panel that is in a file."""
+"""Answers `gain`: what upgrades did to a panel that is in a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analytics import gain, profit
+from analytics import gain
 from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
 from contracts.panel import REQUIRED, Panel, Upgrades
-from gainline.config import Settings
 from gainline.tables import read_table
-from gainline.valuation import stated_economics
 
 
 def fit_files(
@@ -34,30 +32,6 @@ def fit_files(
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted))
-
-
-def profit_of(alpha: float, beta: float, model: str, *, settings: Settings, as_json: bool) -> None:
-    """Print what a known gain does to profit."""
-    if model == "cost_plus":
-        answer = {"profit_ratio": profit.cost_plus(alpha=alpha, beta=beta)}
-    else:
-        answer = _fixed_price(alpha, beta, settings)
-    if as_json:
-        json.dump(answer, sys.stdout, allow_nan=False)
-        sys.stdout.write("\n")
-        return
-    for name, value in answer.items():
-        sys.stdout.write(f"{name}  {value:.6g}\n")
-
-
-def _fixed_price(alpha: float, beta: float, settings: Settings) -> dict[str, float]:
-    earned = profit.at(alpha, beta, stated_economics(settings))
-    figures = {
-        "profit_before": earned.before,
-        "profit_after": earned.after.estimate,
-        "npv": earned.npv.estimate,
-    }
-    return figures if earned.ratio is None else {"profit_ratio": earned.ratio.estimate, **figures}
 
 
 def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
