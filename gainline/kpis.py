@@ -91,6 +91,7 @@ def shift_metrics(settings: Settings) -> ShiftMetrics:
         running=section.running,
         setup=section.setup,
         down=section.down,
+        unplanned=section.unplanned,
         holds_s=section.state_holds_s,
         small_stop_s=section.small_stop_s,
         co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,

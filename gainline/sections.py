@@ -225,6 +225,7 @@ class KpiSection(Section, frozen=True):
     running: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
     setup: tuple[float, ...] = (3.0,)
     down: tuple[float, ...] = (2.0,)
+    unplanned: tuple[float, ...] = ()
     state_holds_s: Positive = 3600.0
     small_stop_s: Positive = 300.0
     units_per_hour: Positive | None = None
