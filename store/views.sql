@@ -232,6 +232,38 @@ SELECT
     until = max(until) OVER (PARTITION BY schedule) AS is_newest
 FROM house.gain_estimates;
 
+-- One note: what a person has said, or taken back.
+CREATE OR REPLACE VIEW main.notes AS
+WITH said AS (
+    SELECT * FROM house.notes
+    QUALIFY row_number() OVER (PARTITION BY note_id ORDER BY received_time, via) = 1
+)
+
+SELECT
+    n.note_id,
+    n.kind,          -- downtime_reason, planned_stop, upgrade, price, target, remark, retraction
+    n.site,          -- what it is about; null: all of that level
+    n.area,
+    n.line,
+    n.machine,
+    n.begins,        -- the time that it is about
+    n.ends,          -- no part of it; null: open
+    n.name,          -- which reason, which price, which target
+    n.value,
+    n.text,
+    n.author,
+    n.source_time,   -- when it was said
+    n.received_time,
+    n.via,           -- mqtt, csv, verb
+    n.retracts,      -- the note that it takes back
+    r.retracted_by IS NULL AS is_in_force,
+    r.retracted_by   -- the first note that takes it back
+FROM said AS n
+LEFT JOIN (
+    SELECT retracts, arg_min(note_id, (source_time, note_id)) AS retracted_by
+    FROM said WHERE retracts IS NOT NULL GROUP BY retracts
+) AS r ON n.note_id = r.retracts;
+
 COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
 COMMENT ON VIEW main.renamed_tags IS 'a tag whose readings are shown under another name';
 COMMENT ON VIEW main.tag_history IS 'what was said of a tag, change by change';
@@ -245,5 +277,6 @@ COMMENT ON VIEW main.left_out IS 'readings that a rule of privacy has kept out';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
 COMMENT ON VIEW main.gains IS 'one estimate of one upgrade';
+COMMENT ON VIEW main.notes IS 'what a person has said of lines, machines, prices';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
 COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again'
