@@ -245,6 +245,7 @@ class PricesSection(Section, frozen=True):
     energy_per_kwh: NotNegative = 0.18
     material_per_kg: NotNegative = 1.40
     co2_kg_per_kwh: NotNegative = 0.38
+    co2_tag: Text | None = None
     co2_source: str = "set by the user"
 
 
