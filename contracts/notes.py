@@ -20,7 +20,6 @@ import pyarrow as pa
 
 from contracts.batches import TIME
 from contracts.errors import DataError
-from contracts.tags import Place
 
 Via = Literal["mqtt", "csv", "verb"]
 
@@ -126,20 +125,19 @@ NOTES_SCHEMA = pa.schema(_FIELDS)
 
 
 class Heard(NamedTuple):
-    """How a note came, and what holds where it does not say: its place, its author, the zone."""
+    """How a note came, and what holds where it does not say: its author, the zone."""
 
     received_time: datetime
     via: Via
     zone: tzinfo = UTC  # of a time without an offset
-    place: Place = Place()
     author: str | None = None
 
 
 def note_of(words: Mapping[str, object], heard: Heard) -> Note:
     """Read a note from what was written: texts, numbers, times as ISO 8601 or datetimes.
 
-    An empty text is none. A note that does not say when it was said was said when it was heard;
-    one that names a place has no other. Raises DataError naming the mistake and the remedy.
+    An empty text is none. A note that does not say when it was said was said when it was heard.
+    Raises DataError naming the mistake and the remedy.
 
     >>> heard = Heard(datetime(2026, 3, 2, tzinfo=UTC), "csv", author="A. Brun")
     >>> note = note_of({"kind": "price", "name": "energy_per_kwh", "value": "0.21"}, heard)
@@ -155,9 +153,6 @@ def note_of(words: Mapping[str, object], heard: Heard) -> Note:
         read["value"] = _number(said["value"])
     if "text" in said:
         read["text"] = _text(said["text"])
-    levels = ("site", "area", "line", "machine")
-    if not any(level in read for level in levels):
-        read |= {level: getattr(heard.place, level) for level in levels}
     read.setdefault("author", heard.author)
     read.setdefault("source_time", heard.received_time)
     if not read["author"]:

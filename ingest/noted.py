@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from contracts.errors import ConfigError, DataError
-from contracts.notes import SAID, Heard, note_of
+from contracts.notes import Heard, note_of
 from contracts.tags import Place
 from ingest.document import check_names, parse
 from ingest.filters import overlap
@@ -27,7 +27,6 @@ DEFAULT_TOPIC = "gainline/note/{site?}/{area?}/{line?}/{machine?}"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = ("begins", "ends", "source_time")
 _NO_IDENTITY = "D"  # of ingest.identity.Level: nothing tells a repeat from a new note
-_REMEMBERED = 1 << 16  # topics
 _METRIC = "note"  # stands after a topic, as its metric would
 
 
@@ -48,7 +47,11 @@ class NoteTopics:
         self._pattern = pattern_of(f"{template}/{{metric}}")
         self.filter = filter_of(template)
         self.zone_of = zone_of
-        self.has = lru_cache(_REMEMBERED)(self._has)
+        self._begins = self.filter.partition("+")[0].removesuffix("#").removesuffix("/")
+
+    def has(self, topic: str) -> bool:
+        """Tell whether a topic carries notes."""
+        return topic.startswith(self._begins) and overlap(self.filter, topic)
 
     def place_of(self, topic: str) -> Place:
         """Read the place from a topic that carries notes. Raises PayloadError for more levels."""
@@ -58,17 +61,15 @@ class NoteTopics:
             raise PayloadError("bad_note", "the topic has levels that notes.topic does not name")
         return Place(**{name: level for name, level in read.items() if name != "enterprise"})
 
-    def _has(self, topic: str) -> bool:
-        return overlap(self.filter, topic)
-
 
 def decode_note(
     topic: str, payload: bytes, topics: NoteTopics, limits: Limits, received_us: int
 ) -> Decoded | Refusal:
     """Decode one note: no reading, and the note; never an exception.
 
-    It may name gateway, epoch and seq as a native message does. One that does not say when it was
-    said was said when it was received, and is another note each time it comes.
+    It is on the place of its topic, of which it may name what that leaves open: who may write where
+    is who may say what. It may name gateway, epoch and seq as a native message does. One that does
+    not say when it was said was said when it was received, and is another note each time it comes.
     """
     document: object = None
     try:
@@ -102,13 +103,19 @@ def _object(document: object) -> dict[str, object]:
 
 
 def _note(document: dict[str, object], topic: str, topics: NoteTopics, received_us: int) -> Note:
-    place = topics.place_of(topic)
     said = {name: word for name, word in document.items() if name not in IDENTITY}
-    in_payload = any(said.get(level) for level in SAID[1:5])
-    site = said.get("site") if in_payload else place.site
-    zone = topics.zone_of(site if isinstance(site, str) else None)
+    for level, name in asdict(topics.place_of(topic)).items():
+        if name is not None and said.setdefault(level, name) not in (name, None, ""):
+            raise PayloadError(
+                "bad_note",
+                f"the topic says {level} {name!r}, the note another: send it on the topic of that"
+                " one, or on one that leaves it open",
+            )
+        said |= {level: name} if name is not None else {}
+    site = said.get("site")
+    zone = topics.zone_of(site if isinstance(site, str) and site else None)
     for name in _TIMES:
         count = said.get(name)
         if isinstance(count, int | float) and (us := stamp_of(count).us) is not None:
             said[name] = _EPOCH + timedelta(microseconds=us)
-    return note_of(said, Heard(_EPOCH + timedelta(microseconds=received_us), "mqtt", zone, place))
+    return note_of(said, Heard(_EPOCH + timedelta(microseconds=received_us), "mqtt", zone))

@@ -21,7 +21,6 @@ from contracts.notes import (
     note_from_row,
     note_of,
 )
-from contracts.tags import Place
 from store.notes import notes_table
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -95,16 +94,13 @@ def test_a_target_is_of_any_kpi_there_is() -> None:
     assert set(TARGET_NAMES) == {field.name for field in fields(Kpis)}
 
 
-def test_place_author_and_time_are_those_of_the_hearing_where_it_does_not_say() -> None:
-    place = Place(site="lyon", line="l1")
-    heard = Heard(NOON, "mqtt", ZoneInfo("Europe/Paris"), place, "A. Brun")
+def test_author_time_and_zone_are_those_of_the_hearing_where_it_does_not_say() -> None:
+    heard = Heard(NOON, "mqtt", ZoneInfo("Europe/Paris"), "A. Brun")
     said = {"kind": "downtime_reason", "name": "jam", "begins": "2026-03-02T08:00"}
     note = note_of(said, heard)
-    assert (note.site, note.line, note.machine) == ("lyon", "l1", None)
     assert (note.author, note.source_time) == ("A. Brun", NOON)
     assert note.begins == datetime(2026, 3, 2, 7, tzinfo=UTC)
-    other = note_of({**said, "line": "l2", "author": "B. Kaya"}, heard)
-    assert (other.site, other.line, other.author) == (None, "l2", "B. Kaya")
+    assert note_of({**said, "author": "B. Kaya"}, heard).author == "B. Kaya"
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,18 @@ def test_a_report_lists_the_notes_in_force_and_what_they_have_changed(
     assert "Notes" in report.queries
 
 
+def test_an_upgrade_that_was_only_noted_is_looked_for(store: Path, tmp_path: Path) -> None:
+    settings = Settings(store=StoreSection(folder=str(store)))
+    out = tmp_path / "report.html"
+    assert write_report(settings, out, Occasion("Report", NOW)).no_gain_because == ""
+    with Lake.open(store, writer="notes") as lake:
+        lake.add_notes([note("upgrade", line="l1", begins="2026-03-02")])
+    report = write_report(settings, out, Occasion("Report", NOW))
+    assert report.no_gain_because  # there are no weeks of readings yet
+    assert report.notes[0].instead_of == ""
+    assert "nothing known before" in out.read_text()
+
+
 def test_a_report_without_notes_does_not_speak_of_them(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     settings = Settings(store=StoreSection(folder=str(store)))

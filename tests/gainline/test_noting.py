@@ -192,3 +192,14 @@ def test_one_mistake_in_a_table_and_nothing_is_stored(
     assert rows(store) == []
     with pytest.raises(DataError, match="cannot be read"):
         noting.import_notes(settings_of(store), tmp_path / "none.csv")
+
+
+def test_a_topic_of_notes_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gainline.toml"
+    config.write_text('[notes]\ntopic = "notes/{floor}"\n')
+    assert run(["check-config", "--config", str(config)]) == EXIT_WRONG_CONFIGURATION
+    assert "gainline.toml:2: notes.topic: the template" in capsys.readouterr().err
+    config.write_text('[notes]\ntopic = ""\n')
+    assert run(["check-config", "--config", str(config)]) == 0

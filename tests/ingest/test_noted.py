@@ -68,12 +68,23 @@ def test_a_note_stands_where_its_topic_says_and_was_said_when_it_came() -> None:
     assert note.source_time == note.received_time == RECEIVED
 
 
-def test_a_place_in_the_payload_counts_and_its_clock_with_it() -> None:
-    said = {**JAM, "begins": "2026-03-02T09:10"}
-    assert note_in(said).begins == datetime(2026, 3, 2, 8, 10, tzinfo=UTC)
-    elsewhere = note_in({**said, "site": "turin"})
-    assert (elsewhere.site, elsewhere.line) == ("turin", None)
+def test_a_payload_names_what_its_topic_leaves_open_and_the_clock_is_that_of_its_site() -> None:
+    said = {**JAM, "begins": "2026-03-02T09:10", "machine": "press"}
+    for topic, more in ((ON, {}), (ON, {"line": "l1"}), ("gainline/note", {"site": "lyon"})):
+        note = note_in({**said, **more}, topic)
+        assert note.begins == datetime(2026, 3, 2, 8, 10, tzinfo=UTC)
+        assert (note.site, note.machine) == ("lyon", "press")
+        assert note.line == ("l1" if topic == ON else None)
+    elsewhere = note_in({**said, "site": "turin"}, "gainline/note")
     assert elsewhere.begins == datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("more", [{"line": "l2"}, {"site": "turin"}, {"area": 7}])
+def test_a_payload_that_contradicts_its_topic_is_refused(more: dict[str, object]) -> None:
+    outcome = decoded({**JAM, **more})
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "bad_note"
+    assert "send it on the topic of that one" in outcome.words
 
 
 @given(notes())
