@@ -23,6 +23,7 @@ from gainline.sections import (
     IngestSection,
     KpiSection,
     LogSection,
+    NotesSection,
     PageSection,
     PanelSection,
     PricesSection,
@@ -44,6 +45,7 @@ class Settings(Section, frozen=True):
 
     broker: BrokerSection = BrokerSection()
     ingest: IngestSection = IngestSection()
+    notes: NotesSection = NotesSection()
     store: StoreSection = StoreSection()
     tags: tuple[TagSection, ...] = ()
     privacy: PrivacySection = PrivacySection()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,8 @@ from store.query import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from contracts.tags import Place
 
 _HOUR_US = 3_600_000_000
 _HOUR = timedelta(hours=1)
@@ -55,9 +57,9 @@ _BY_SPELL = """FROM (
     SELECT *, unnest(generate_series(begins_us // {hour}, (ends_us - 1) // {hour})) AS hour
     FROM {table}
 ) AS s
-JOIN (SELECT DISTINCT work_unit, site FROM work_units) AS u ON s.work_unit = u.work_unit
+JOIN (SELECT DISTINCT work_unit, calendar FROM work_units) AS u ON s.work_unit = u.work_unit
 JOIN hours_of_spells AS c
-    ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
+    ON u.calendar IS NOT DISTINCT FROM c.site AND s.hour = c.hour
     AND s.hour = greatest(s.begins_us, c.begins_us) // {hour}
     AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us"""
 _NEWEST_SQL = "SELECT max(last_time) FROM measured WHERE first_hour < ?"
@@ -66,6 +68,13 @@ LAST = timedelta(days=31)
 # A counter's step is spread over the time between its two readings; over a longer one it would say
 # nothing of a shift, and is left out.
 LONGEST_STEP = timedelta(days=31)
+
+
+class Apart(NamedTuple):
+    """A machine that does not go by the calendar of its site, and the name of its own."""
+
+    place: Place  # its line by the name that it goes by
+    calendar: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +99,7 @@ class ShiftMetrics:
     small_stop_s: float
     co2_kg_per_kwh: float = 0.0  # of the hours for which `co2_tag` has no reading
     co2_tag: str | None = None
+    apart: tuple[Apart, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,10 +131,11 @@ def shift_sums(
     """Sum up what a store has of a time by the spells of its sites' calendars.
 
     `since` None: LAST before the newest state.
-    `lay_out` gives the spells of the spans, with the columns of SPELLS_SCHEMA; a site that has no
-    reading of a state from `since` on and before `until` has no span. Gives the sums, with the
-    columns of SHIFT_SUMS_SCHEMA, by line and time, and the stops, with those of STOPS_SCHEMA. The
-    machines of a line add up. Raises as store.query.fetch.
+    `lay_out` gives the spells of the spans, with the columns of SPELLS_SCHEMA, and those of the
+    calendars that `metrics.apart` names; a site that has no reading of a state from `since` on and
+    before `until` has no span. Gives the sums, with the columns of SHIFT_SUMS_SCHEMA, by line and
+    time, and the stops, with those of STOPS_SCHEMA. The machines of a line add up. Raises as
+    store.query.fetch.
     """
     with connect(folder) as connection:
         try:
@@ -190,6 +201,7 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
     text = resources.files("store").joinpath("shift_sums.sql").read_text(encoding="utf-8")
     words = {
         "line": LINE_SQL,
+        "calendar": _calendar_sql(metrics.apart),
         "state_spans_by_spell": _BY_SPELL.replace("{table}", "state_spans"),
         "steps_by_spell": _BY_SPELL.replace("{table}", "steps"),
         "since": f"TIMESTAMPTZ '{first.isoformat()}'",
@@ -221,6 +233,20 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
     for name, value in words.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _calendar_sql(apart: tuple[Apart, ...]) -> str:
+    """Write which calendar a machine goes by, as the column `site` of the spells names it."""
+    cases = [
+        "WHEN "
+        + " AND ".join(
+            f"{level} IS NOT DISTINCT FROM {_literal(getattr(each.place, level))}"
+            for level in ("site", "area", "line", "machine")
+        )
+        + f" THEN {_literal(each.calendar)}"
+        for each in apart
+    ]
+    return f"CASE {' '.join(cases)} ELSE site END" if cases else "site"
 
 
 def _hour_of(moment: datetime) -> datetime:

@@ -8,14 +8,16 @@
 CREATE OR REPLACE TEMP TABLE work_units AS
 WITH places AS (
     SELECT
-        tag, site, machine, metric,
+        tag, site, area, machine, metric,
         {line} AS line
     FROM main.tags
     WHERE line IS NOT NULL AND metric IS NOT NULL
 )
 
 SELECT
-    tag, site, line, machine, metric, row_number() OVER (ORDER BY tag) AS id,
+    tag, site, line, machine, metric,
+    {calendar} AS calendar,  -- whose spells it goes by: those of its site, or of its own
+    row_number() OVER (ORDER BY tag) AS id,
     dense_rank() OVER (ORDER BY site, line, machine) AS work_unit
 FROM places
 WHERE metric IN ({state}, {good}, {scrap}, {rework}, {energy});
@@ -214,9 +216,9 @@ WITH energy_by_hour AS (
         FROM steps
         WHERE metric = {energy}
     ) AS s
-    JOIN (SELECT DISTINCT work_unit, site FROM work_units) AS u ON s.work_unit = u.work_unit
+    JOIN (SELECT DISTINCT work_unit, calendar FROM work_units) AS u ON s.work_unit = u.work_unit
     JOIN hours_of_spells AS c
-        ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
+        ON u.calendar IS NOT DISTINCT FROM c.site AND s.hour = c.hour
         AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us
     GROUP BY ALL
 )
@@ -232,7 +234,7 @@ LEFT JOIN main.hour AS f
 
 CREATE OR REPLACE TEMP TABLE sums AS
 WITH named_work_units AS (
-    SELECT DISTINCT work_unit, site, line FROM work_units
+    SELECT DISTINCT work_unit, site, line, calendar FROM work_units
 ),
 
 planned AS (
@@ -243,9 +245,9 @@ planned AS (
         SELECT
             u.work_unit, c.day, c.shift, c.kind,
             (epoch_us(c.ends) - greatest(epoch_us(c.begins), b.us)) / 1e6 AS seconds
-        FROM (SELECT DISTINCT work_unit, site FROM work_units) AS u
+        FROM (SELECT DISTINCT work_unit, calendar FROM work_units) AS u
         JOIN beginnings AS b ON u.work_unit = b.work_unit
-        JOIN shift_spells AS c ON u.site IS NOT DISTINCT FROM c.site
+        JOIN shift_spells AS c ON u.calendar IS NOT DISTINCT FROM c.site
     ) AS c
     WHERE c.seconds > 0
 ),
@@ -257,7 +259,7 @@ read AS (
     FROM taken AS t
     JOIN named_work_units AS u ON t.work_unit = u.work_unit
     JOIN hours_of_spells AS c
-        ON u.site IS NOT DISTINCT FROM c.site AND t.us // {hour} = c.hour
+        ON u.calendar IS NOT DISTINCT FROM c.site AND t.us // {hour} = c.hour
         AND t.us >= c.begins_us AND t.us < c.ends_us
     GROUP BY ALL
 ),
