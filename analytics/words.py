@@ -27,6 +27,7 @@ _CHARTS = {
     "step_unit_cost": "Lower\nunit cost",
     "step_both": "Both\ntogether",
     "step_running_cost": "Running cost",
+    "step_co2": "Carbon",
     "step_after": "After",
     "chart_quality": "Readings by the reason they were doubted",
     "quality_axis": "readings",

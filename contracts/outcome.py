@@ -13,7 +13,7 @@ from contracts.errors import ContractError
 from contracts.panel import Panel, Upgrades
 
 Verdict = Literal["causal", "before_after"]
-BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "after"]
+BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "co2", "after"]
 LeftOutReason = Literal["missing", "coverage", "no_output", "no_cost", "no_load"]
 
 
@@ -70,9 +70,12 @@ class Profit:
 
     The estimates are the model's values at the point estimate of alpha and beta, so they add up;
     the bounds are quantiles over the joint draws at `level`. In `bridge`, the estimates of
-    before + output + unit_cost + both + running_cost = after. A `payback_years` of infinity
-    means never. `ratio` is after / before, None where there was no profit before. Changes are
-    after minus before, so a saving is negative. `co2_source` says where the factor is from.
+    before + output + unit_cost + both + running_cost + co2 = after; co2 is a step where carbon has
+    a price. Profit is before tax; `npv`, `irr` (a share a year), `roi` (a multiple, over all years)
+    and payback are after it; `irr` and `roi` are None where nothing is invested. A payback of
+    infinity means never; discounted, not within the years that count. `ratio` is after / before,
+    None where there was no profit before. Changes are after minus before, so a saving is negative.
+    `co2_source` says where the factor is from.
     """
 
     currency: str
@@ -82,7 +85,10 @@ class Profit:
     change: Interval
     ratio: Interval | None
     npv: Interval
+    irr: Interval | None
+    roi: Interval | None
     payback_years: Interval
+    discounted_payback_years: Interval
     energy_change_kwh: Interval
     co2_change_t: Interval
     co2_before_kg_per_unit: float
