@@ -52,3 +52,52 @@ class Prospect:
     def is_known(self) -> bool:
         """Whether it is a point."""
         return len(self.draws) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """What one input does to the net present value, all others at their estimates.
+
+    `npv_low` and `npv_high` are at the input's `low` and `high`. `slope` is money of NPV for one
+    unit of the input, `elasticity` percent of NPV for one percent of it; None where NPV is 0.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    npv_low: float
+    npv_high: float
+    slope: float
+    elasticity: float | None
+
+    @property
+    def width(self) -> float:
+        """How far NPV swings, in money."""
+        return abs(self.npv_high - self.npv_low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """Which gains would reach a target: the curve of them, and the point nearest to the estimate.
+
+    The target is that the figure `key` is `value`, which takes `change` more profit a year.
+    `curve` are pairs of alpha and beta that just reach it. `nearest` is the one nearest to
+    `estimate` in log alpha and log(1 - beta), by the errors of the gain where it was measured.
+    `alpha_alone` reaches it with beta 0, `beta_alone` with alpha 1; None where nothing does.
+    `product` is alpha (1 - beta) where that alone decides: then no data can tell which of the two
+    is needed. `is_reached` by the estimate; `chance` is the share of the draws that reach it, None
+    for a gain that is taken for known.
+    """
+
+    key: str
+    value: float
+    change: float
+    estimate: tuple[float, float]
+    nearest: tuple[float, float]
+    curve: tuple[tuple[float, float], ...] = field(repr=False)
+    alpha_alone: float | None
+    beta_alone: float | None
+    product: float | None
+    is_reached: bool
+    chance: float | None

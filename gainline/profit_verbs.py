@@ -26,6 +26,19 @@ def _beta(value: float | None) -> float | None:
     return None if value is None else checked(value, -GAIN_MAX <= value < 1, fix)
 
 
+def _target(text: str) -> tuple[str, float]:
+    """Read a target.
+
+    >>> _target("npv=0")
+    ('npv', 0.0)
+    """
+    key, _, value = text.partition("=")
+    try:
+        return key.strip(), float(value)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no target; write --target npv=0") from None
+
+
 @profit_app.command()
 def profit(
     alpha: Annotated[
@@ -45,6 +58,13 @@ def profit(
     model: Annotated[
         Literal["cost_plus", "fixed_price"] | None, typer.Option(help="What the price is.")
     ] = None,
+    tornado: Annotated[
+        bool, typer.Option("--tornado", help="Also what each input does to the present value.")
+    ] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Also which gain it needs: npv=0, payback_years=3, …; repeatable."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what a gain does to profit: one that is known, or that of a panel."""
@@ -55,5 +75,6 @@ def profit(
         raise typer.BadParameter("--panel and --upgrades go together, without --alpha and --beta")
     from gainline.profits import Asked, show_profit
 
-    asked = Asked(alpha, beta, panel, upgrades, model)
+    targets = tuple(_target(text) for text in target or ())
+    asked = Asked(alpha, beta, panel, upgrades, model, tornado=tornado, targets=targets)
     interruptible(lambda: show_profit(settings_of(config), asked, as_json=as_json))

@@ -142,3 +142,26 @@ def test_a_component_of_a_plant_has_its_own_beta(
     text = PLANT + "[[economics.components]]\nname = 'material'\nbeta = 0.0\n"
     answer = answered(capsys, tmp_path, text, "--alpha", "1", "--beta", "0.1")
     assert answer["profit_change"] == pytest.approx(234_000 * 0.227)
+
+
+def test_a_tornado_and_targets_come_with_the_answer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = PLANT.replace("[economics]", "[economics]\ninvestment = 1e6")
+    words = ["--alpha", "1.2", "--beta", "0.1", "--tornado", "--target", "npv=0"]
+    answer = answered(capsys, tmp_path, text, *words, "--target", "irr=0.3")
+    assert answer["tornado"][0]["input"] == "price"  # type: ignore[index]
+    assert [one["target"] for one in answer["targets"]] == ["npv", "irr"]  # type: ignore[attr-defined]
+    assert run(["profit", *words, "--config", str(tmp_path / "gainline.toml")]) == 0
+    assert "\ntargets\ntarget " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("target", "code"), [("npv", 2), ("npv=x", 2), ("profit=1", 3)])
+def test_a_target_that_is_none_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str, code: int
+) -> None:
+    path = tmp_path / "gainline.toml"
+    path.write_text(ONE_LINE)
+    words = ["profit", "--alpha", "1.2", "--beta", "0", "--config", str(path), "--target", target]
+    assert run(words) == code
+    assert capsys.readouterr().err
