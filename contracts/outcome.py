@@ -72,10 +72,11 @@ class Profit:
     the bounds are quantiles over the joint draws at `level`. In `bridge`, the estimates of
     before + output + unit_cost + both + running_cost + co2 = after; co2 is a step where carbon has
     a price. Profit is before tax; `npv`, `irr` (a share a year), `roi` (a multiple, over all years)
-    and payback are after it; `irr` and `roi` are None where nothing is invested. A payback of
-    infinity means never; discounted, not within the years that count. `ratio` is after / before,
-    None where there was no profit before. Changes are after minus before, so a saving is negative.
-    `co2_source` says where the factor is from.
+    and payback are after it, and so is `loss_chance`, the share of the draws with an NPV below 0.
+    `irr` and `roi` are None where nothing is invested. A payback of infinity means never;
+    discounted, not within the years that count. `ratio` is after / before, None where there was no
+    profit before. Changes are after minus before, so a saving is negative. `co2_source` says where
+    the factor is from.
     """
 
     currency: str
@@ -85,6 +86,7 @@ class Profit:
     change: Interval
     ratio: Interval | None
     npv: Interval
+    loss_chance: float
     irr: Interval | None
     roi: Interval | None
     payback_years: Interval

@@ -51,7 +51,11 @@ def answer_of(earned: Profit, prospect: Prospect, fitted: Gain | None) -> Answer
             name: {"low": finite(each.low), "high": finite(each.high)}
             for name, each in figures.items()
         }
-        answer |= {"level": earned.level, "verdict": fitted.verdict}
+        answer |= {
+            "loss_chance": earned.loss_chance,
+            "level": earned.level,
+            "verdict": fitted.verdict,
+        }
         answer["warnings"] = list(fitted.warnings)
     return answer
 
@@ -86,6 +90,21 @@ def target_of(found: Needed) -> Answer:
         "product": found.product,
         "is_reached": found.is_reached,
         "chance": found.chance,
+    }
+
+
+def scenario_of(name: str, earned: Profit) -> Answer:
+    """Give one scenario as an object."""
+    return {
+        "scenario": name,
+        "profit_before": earned.before,
+        "profit_change": earned.change.estimate,
+        "npv": earned.npv.estimate,
+        "npv_low": earned.npv.low,
+        "npv_high": earned.npv.high,
+        "irr": None if earned.irr is None else finite(earned.irr.estimate),
+        "payback_years": finite(earned.payback_years.estimate),
+        "loss_chance": earned.loss_chance,
     }
 
 

@@ -65,6 +65,9 @@ def profit(
         list[str] | None,
         typer.Option(help="Also which gain it needs: npv=0, payback_years=3, …; repeatable."),
     ] = None,
+    scenarios: Annotated[
+        bool, typer.Option("--scenarios", help="Also under each of the scenarios.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what a gain does to profit: one that is known, or that of a panel."""
@@ -76,5 +79,5 @@ def profit(
     from gainline.profits import Asked, show_profit
 
     targets = tuple(_target(text) for text in target or ())
-    asked = Asked(alpha, beta, panel, upgrades, model, tornado=tornado, targets=targets)
+    asked = Asked(alpha, beta, panel, upgrades, model, tornado, targets, scenarios)
     interruptible(lambda: show_profit(settings_of(config), asked, as_json=as_json))

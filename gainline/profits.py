@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,15 @@ from contracts.decision import Prospect
 from contracts.outcome import Gain, Profit
 from gainline.config import Settings
 from gainline.panel_files import read_panel, read_upgrades
-from gainline.profit_answers import Answer, answer_of, in_lines, target_of, tornado_of
+from gainline.profit_answers import (
+    Answer,
+    answer_of,
+    in_lines,
+    scenario_of,
+    target_of,
+    tornado_of,
+)
+from gainline.scenarios import economics_of
 from gainline.valuation import is_stated, panel_economics, stated_economics
 
 
@@ -32,19 +41,20 @@ class Asked:
     model: str | None
     tornado: bool = False
     targets: tuple[tuple[str, float], ...] = ()
+    scenarios: bool = False
 
     @property
     def is_bare(self) -> bool:
         """Whether a gain is known and nothing but the profit is asked for."""
-        return self.panel is None and not self.tornado and not self.targets
+        return self.panel is None and not (self.tornado or self.targets or self.scenarios)
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is valued: a gain and the line it happened to; `fitted` where it was measured."""
+    """What is valued: a gain, and how settings describe its line; `fitted` if it was measured."""
 
     prospect: Prospect
-    economics: Economics
+    line: Callable[[Settings], Economics]
     fitted: Gain | None = None
 
 
@@ -57,7 +67,7 @@ def show_profit(settings: Settings, asked: Asked, *, as_json: bool) -> None:
         )
         answer: Answer = {"profit_ratio": ratio}
     else:
-        answer = _answer(case_of(settings, asked), asked)
+        answer = _answer(case_of(settings, asked), asked, settings)
     if as_json:
         json.dump(answer, sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
@@ -66,10 +76,10 @@ def show_profit(settings: Settings, asked: Asked, *, as_json: bool) -> None:
 
 
 def case_of(settings: Settings, asked: Asked) -> Case:
-    """Fit the gain or take it as it is given; find the economics that belong to it."""
+    """Fit the gain or take it as it is given; tell what economics belong to it."""
     if asked.panel is None or asked.upgrades is None:
         prospect = Prospect.known(asked.alpha or 0.0, asked.beta or 0.0)
-        return Case(prospect, stated_economics(settings))
+        return Case(prospect, stated_economics)
     panel, upgrades = read_panel(asked.panel), read_upgrades(asked.upgrades)
     fitted = gain.fit(
         panel,
@@ -78,7 +88,9 @@ def case_of(settings: Settings, asked: Asked) -> Case:
         ramp=settings.gain.ramp_periods,
         anticipation=settings.gain.anticipation_periods,
     )
-    return Case(Prospect.measured(fitted), panel_economics(settings, panel, upgrades), fitted)
+    return Case(
+        Prospect.measured(fitted), lambda said: panel_economics(said, panel, upgrades), fitted
+    )
 
 
 def _priced(settings: Settings, asked: Asked) -> Settings:
@@ -92,19 +104,23 @@ def _priced(settings: Settings, asked: Asked) -> Settings:
     return msgspec.structs.replace(settings, economics=section)
 
 
-def _value(case: Case) -> Profit:
-    prospect = case.prospect
-    return profit.push(prospect.draws, case.economics, point=prospect.point, level=prospect.level)
-
-
-def _answer(case: Case, asked: Asked) -> Answer:
-    answer = answer_of(_value(case), case.prospect, case.fitted)
-    answer["line_count"] = case.economics.line_count
+def _answer(case: Case, asked: Asked, settings: Settings) -> Answer:
+    prospect, economics = case.prospect, case.line(settings)
+    answer = answer_of(_value(prospect, economics), prospect, case.fitted)
+    answer["line_count"] = economics.line_count
     if asked.tornado:
-        answer["tornado"] = tornado_of(sensitivities(case.prospect, case.economics))
+        answer["tornado"] = tornado_of(sensitivities(prospect, economics))
     if asked.targets:
         answer["targets"] = [
-            target_of(needed(case.prospect, case.economics, key, value))
-            for key, value in asked.targets
+            target_of(needed(prospect, economics, key, value)) for key, value in asked.targets
+        ]
+    if asked.scenarios:
+        answer["scenarios"] = [
+            scenario_of(name, _value(prospect, each))
+            for name, each in economics_of(settings, case.line)
         ]
     return answer
+
+
+def _value(prospect: Prospect, economics: Economics) -> Profit:
+    return profit.push(prospect.draws, economics, point=prospect.point, level=prospect.level)

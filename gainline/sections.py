@@ -284,6 +284,39 @@ class EconomicsSection(Section, frozen=True):
     depreciation_years: Years | None = None
 
 
+class EconomicsChange(Section, frozen=True):
+    """What a scenario says of the economics instead."""
+
+    pricing: Literal["fixed_price", "cost_plus"] | None = None
+    price_per_unit: Positive | None = None
+    margin: Positive | None = None
+    good_units_per_year: Positive | None = None
+    unit_cost: Positive | None = None
+    fixed_cost_per_year: NotNegative | None = None
+    investment: NotNegative | None = None
+    running_cost_per_year: NotNegative | None = None
+    demand_per_year: Positive | None = None
+    discount_rate: Share | None = None
+    horizon_years: Years | None = None
+    tax_rate: Share | None = None
+
+
+class PricesChange(Section, frozen=True):
+    """What a scenario says of the prices instead."""
+
+    energy_per_kwh: NotNegative | None = None
+    co2_kg_per_kwh: NotNegative | None = None
+    co2_price_per_t: NotNegative | None = None
+
+
+class ScenarioSection(Section, frozen=True):
+    """The same gain under other economics."""
+
+    name: Text
+    economics: EconomicsChange = EconomicsChange()
+    prices: PricesChange = PricesChange()
+
+
 class GainSection(Section, frozen=True):
     """How the gain is fitted."""
 

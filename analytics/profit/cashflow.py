@@ -64,6 +64,16 @@ class Investment:
         """
         return math.fsum([-self.invested, *self._discounted(change, self.discount_rate)])
 
+    @property
+    def break_even(self) -> float:
+        """The yearly change whose NPV is 0: NPV is straight in the change.
+
+        >>> round(Investment(invested=4000, years=3, discount_rate=0.1).break_even, 2)
+        1608.46
+        """
+        at_nothing = self.npv(0.0)
+        return -at_nothing / (self.npv(1.0) - at_nothing)
+
     def irr(self, change: float) -> float:
         """Give the internal rate of return, a share a year; -1 where the yearly change is no gain.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from contracts.errors import ConfigError
 
@@ -150,6 +150,29 @@ class Economics:
                 "which are already sold: correct one of them"
             )
         self._require_components()
+
+    def with_energy_price(self, price: float) -> Economics:
+        """Give the same line at another price of energy: what its kWh cost more is in unit cost.
+
+        >>> line = Economics(good_units=1, unit_cost=10, price=20, energy_kwh_per_unit=2,
+        ...                  energy_price_per_kwh=0.1)
+        >>> line.with_energy_price(0.6).unit_cost
+        11.0
+        """
+        dearer = self.energy_kwh_per_unit * (price - self.energy_price_per_kwh)
+        unit_cost = self.unit_cost + dearer
+        whole = unit_cost if unit_cost > 0 else 1.0  # refused below
+        costs = {part.name: part.share * self.unit_cost for part in self.components}
+        costs[ENERGY] = costs.get(ENERGY, 0.0) + dearer
+        return replace(
+            self,
+            unit_cost=unit_cost,
+            energy_price_per_kwh=price,
+            beta_share=(self.beta_share * self.unit_cost + dearer) / whole,
+            components=tuple(
+                replace(part, share=costs[part.name] / whole) for part in self.components
+            ),
+        )
 
     @property
     def parts(self) -> tuple[Component, ...]:

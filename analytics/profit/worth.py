@@ -138,6 +138,7 @@ def _profit(pushed: _Pushed, economics: Economics) -> Profit:
         change=change,
         ratio=ratio if before > 0 else None,
         npv=of_change(investment.npv),
+        loss_chance=float((pushed.every.change < investment.break_even).double().mean()),
         irr=of_change(investment.irr) if is_invested else None,
         roi=of_change(investment.roi) if is_invested else None,
         payback_years=_turned(of_change(investment.payback_years)),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analytics.profit import Component, Economics, at, push
 from analytics.profit.cashflow import Investment, present_value
-from analytics.profit.model import terms_of
+from analytics.profit.model import terms_of, year
 from contracts.errors import ConfigError
 
 LINE = Economics(good_units=1000, unit_cost=10, price=12)
@@ -102,6 +102,20 @@ def test_each_component_has_the_beta_that_was_measured_or_its_own() -> None:
     assert profit.change.estimate == pytest.approx(1000 * 10 * (0.2 * 0.5 + 0.5 * 0.1))
     assert profit.energy_change_kwh.estimate == pytest.approx(-1000 * 2 * 0.5)
     assert profit.co2_after_kg_per_unit.estimate == pytest.approx(0.4)
+
+
+def test_another_price_of_energy_is_the_same_in_the_economics_and_in_the_model() -> None:
+    parts = (
+        Component(name="energy", share=0.1, beta=0.3),
+        Component(name="material", share=0.9),
+    )
+    line = replace(LINE, energy_kwh_per_unit=5, energy_price_per_kwh=0.2)
+    for each in (line, replace(line, components=parts), replace(line, beta_share=0.6)):
+        gain = [torch.tensor(value, dtype=torch.float64) for value in (1.2, 0.1)]
+        dear = replace(terms_of(each, *gain), energy_price_per_kwh=torch.tensor(0.5).double())
+        expected = year(dear, each).change.item()
+        moved = at(1.2, 0.1, each.with_energy_price(0.5)).change.estimate
+        assert moved == pytest.approx(expected)
 
 
 def test_carbon_that_has_a_price_is_a_step_of_the_bridge() -> None:

@@ -165,3 +165,62 @@ def test_a_target_that_is_none_is_refused(
     words = ["profit", "--alpha", "1.2", "--beta", "0", "--config", str(path), "--target", target]
     assert run(words) == code
     assert capsys.readouterr().err
+
+
+SCENARIOS = """
+[[scenarios]]
+name = "dear"
+prices = { energy_per_kwh = 0.28 }
+economics = { price_per_unit = 18.0 }
+"""
+
+
+def test_scenarios_stand_side_by_side(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = ONE_LINE + "energy_kwh_per_unit = 2.0\ninvestment = 100.0\n" + SCENARIOS
+    answer = answered(capsys, tmp_path, text, "--alpha", "1.2", "--beta", "0.1", "--scenarios")
+    configured, dear = answer["scenarios"]  # type: ignore[misc]
+    assert (configured["scenario"], dear["scenario"]) == ("as configured", "dear")
+    assert configured["npv"] == answer["npv"]
+    # 0.1 more for each of 2 kWh: 10.2 a unit
+    by_hand = (18 - 10.2 * 0.9) * 1200 - (18 - 10.2) * 1000
+    assert dear["profit_change"] == pytest.approx(by_hand)
+
+
+def test_a_scenario_of_a_plant_follows_from_the_plant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    answer = answered(
+        capsys, tmp_path, PLANT + SCENARIOS, "--alpha", "1", "--beta", "0.1", "--scenarios"
+    )
+    dear = answer["scenarios"][1]  # type: ignore[index]
+    assert dear["profit_change"] == pytest.approx(234_000 * 0.1 * (12 + 1.8 * 0.28))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SCENARIOS + SCENARIOS, "'dear' is there twice"),
+        (
+            "[[scenarios]]\nname = 'x'\neconomics = { price = 1.0 }\n",
+            "unknown key scenarios.economics.price;",
+        ),
+        (
+            ONE_LINE + "[[scenarios]]\nname = 'x'\neconomics = { demand_per_year = 1.0 }\n",
+            "scenario x: demand_units",
+        ),
+    ],
+)
+def test_a_scenario_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "gainline.toml"
+    path.write_text(text if text.startswith(ONE_LINE) else ONE_LINE + text)
+    asked = ["profit", "--alpha", "1.2", "--beta", "0", "--config", str(path), "--scenarios"]
+    assert run(asked) == 3
+    assert words in capsys.readouterr().err
+
+
+def test_a_name_that_is_there_twice_is_found_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "gainline.toml"
+    path.write_text(SCENARIOS + SCENARIOS)
+    assert run(["check-config", "--config", str(path)]) == 3
