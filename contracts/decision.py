@@ -101,3 +101,105 @@ class Needed:
     product: float | None
     is_reached: bool
     chance: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotDesign:
+    """So many pilot lines, watched for so many periods, and what they could show.
+
+    `detectable_alpha` and `detectable_beta` are the least gains whose interval excludes no effect
+    with the probability `power` of the plan. `power_alpha`, `power_beta`: the probability to show
+    the gain that is hoped for, None where none is. `false_alarms` is the share, over both
+    outcomes, of placebo upgrades whose interval excludes no effect: an honest estimator has
+    1 - level. `needed` has shape (2, runs): by how much, in log alpha and in -log(1 - beta), each
+    placebo run had to be better for its interval to exclude no effect, ascending.
+    """
+
+    line_count: int
+    period_count: int
+    cost: float
+    detectable_alpha: float
+    detectable_beta: float
+    power_alpha: float | None
+    power_beta: float | None
+    false_alarms: float
+    needed: npt.NDArray[np.float64] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotPlan:
+    """The designs that there are, the one that is chosen, and lines drawn for it.
+
+    `is_enough`: the chosen design shows what is hoped for with probability `power`.
+    """
+
+    designs: tuple[PilotDesign, ...]
+    chosen: PilotDesign
+    lines: tuple[str, ...]
+    is_enough: bool
+    hoped: tuple[float | None, float | None]
+    level: float
+    power: float
+    run_count: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineOutlook:
+    """What upgrading one more line is expected to bring: NPV in money, and its risk.
+
+    `npv` holds the median and the (1 +- level) / 2 quantiles.
+    """
+
+    line: str
+    investment: float
+    expected_npv: float
+    npv: Interval
+    loss_chance: float
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What it is worth to decide later, with more known: expected NPV in today's money.
+
+    `now` is the best that can be decided today, `later` what waiting so many years is expected to
+    bring, at most; `perfect` is what knowing the upgrade's mean effect today would add to `now`.
+    `pilot_lines` are upgraded at once to learn from.
+    """
+
+    years: float
+    pilot_lines: tuple[str, ...]
+    now: float
+    later: float
+    perfect: float
+
+    @property
+    def gain(self) -> float:
+        """What waiting adds, at most; below 0: do not wait."""
+        return self.later - self.now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPlan:
+    """Which lines to upgrade next, under a budget, with what they bring together.
+
+    The lines share what is not known of the upgrade, so their draws are added one by one.
+    `is_exact`: no other choice of lines within the budget has a larger expected NPV.
+    """
+
+    currency: str
+    level: float
+    lines: tuple[LineOutlook, ...]
+    budget: float | None
+    investment: float
+    expected_npv: float
+    npv: Interval
+    loss_chance: float
+    is_exact: bool
+    waiting: Waiting | None = None
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The lines to upgrade."""
+        return tuple(one.line for one in self.lines if one.is_chosen)

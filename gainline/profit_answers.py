@@ -116,6 +116,8 @@ def in_lines(answer: Answer) -> str:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             rows = [tuple(map(_shown, row.values())) for row in value]
             tables.append(f"\n{name}\n{as_text(list(value[0]), rows)}")
+        elif isinstance(value, list) and value and name != "warnings":
+            lines.append(f"{name}  {', '.join(map(str, value))}\n")
         elif not isinstance(value, dict | list):
             text = f"{name}  {_shown(value)}"
             if name in bounds:

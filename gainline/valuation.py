@@ -60,7 +60,7 @@ def economics(settings: Settings, whole: Panel, periods: pa.Table) -> Economics:
     """
     before = _before_upgrade(whole, upgrades(settings))
     energy = _energy(before, periods, settings) / pc.sum(before["output"]).as_py()
-    measured = _measured(settings, before, _days_per_period(whole), energy)
+    measured = measured_economics(settings, before, days_per_period(whole), energy)
     return replace(measured, line_count=len(settings.upgrades))
 
 
@@ -68,7 +68,7 @@ def panel_economics(settings: Settings, whole: Panel, upgraded: Upgrades) -> Eco
     """Describe one upgraded line likewise, its energy by the configuration."""
     before = _before_upgrade(whole, upgraded)
     energy = settings.economics.energy_kwh_per_unit or 0.0
-    measured = _measured(settings, before, _days_per_period(whole), energy)
+    measured = measured_economics(settings, before, days_per_period(whole), energy)
     return replace(measured, line_count=upgraded.table.num_rows)
 
 
@@ -109,13 +109,14 @@ def stated_economics(settings: Settings) -> Economics:
     )
 
 
-def _measured(
-    settings: Settings, before: pa.Table, days_per_period: float, energy_kwh_per_unit: float
+def measured_economics(
+    settings: Settings, rows: pa.Table, days: float, energy_kwh_per_unit: float
 ) -> Economics:
-    output, cost = pc.sum(before["output"]).as_py(), _sum_of_products(before)
+    """Describe one line by rows of a panel whose periods are so many days long, taken to a year."""
+    output, cost = pc.sum(rows["output"]).as_py(), _sum_of_products(rows)
     return _economics(
         settings,
-        good_units=output / before.num_rows * DAYS_PER_YEAR / days_per_period,
+        good_units=output / rows.num_rows * DAYS_PER_YEAR / days,
         unit_cost=cost / output,
         energy_kwh_per_unit=energy_kwh_per_unit,
     )
@@ -199,7 +200,7 @@ def _energy(before: pa.Table, periods: pa.Table, settings: Settings) -> float:
     return float(pc.sum(matched["increase"]).as_py() or 0.0)
 
 
-def _days_per_period(whole: Panel) -> float:
+def days_per_period(whole: Panel) -> float:
     """Give the most frequent distance of two neighbouring periods, in days."""
     days = pc.unique(whole.table["period"]).sort().cast(pa.int32())
     if len(days) < 2:
