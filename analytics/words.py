@@ -36,6 +36,33 @@ _CHARTS = {
     "series_bad": "bad",
 }
 
+_DECISION = {
+    "chart_tornado": "What each input does to the net present value",
+    "npv_axis": "net present value, {money}",
+    "input_alpha": "alpha",
+    "input_beta": "beta",
+    "input_price": "Price of a good unit",
+    "input_margin": "Margin on the cost",
+    "input_unit_cost": "Unit cost",
+    "input_good_units": "Good units a year",
+    "input_demand_units": "Demand, units a year",
+    "input_running_cost": "Running cost a year",
+    "input_investment": "Investment",
+    "input_discount_rate": "Discount rate",
+    "input_tax_rate": "Tax rate",
+    "input_energy_kwh_per_unit": "kWh of a good unit",
+    "input_energy_price_per_kwh": "Price of a kWh",
+    "input_co2_kg_per_kwh": "Carbon of a kWh, kg",
+    "input_co2_price_per_t": "Price of a tonne of carbon",
+    "chart_scenarios": "Net present value under each scenario",
+    "chart_break_even": "Alphas and betas that just reach the target",
+    "target_curve": "{key} = {value}",
+    "chart_power": "Probability that a pilot shows a gain",
+    "power_axis": "Probability to show it",
+    "design": "lines: {lines}, periods: {periods}",
+    "chart_rollout": "Net present value of upgrading each line that is left",
+}
+
 _VERDICT = {
     "headline_causal_both": "The upgrade raised output and lowered unit cost.",
     "headline_causal_one": "One gain is proven, the other is not.",
@@ -170,4 +197,4 @@ _REPORT = {
     "product mix, ambient temperature and load hours where these are known.",
 }
 
-ENGLISH: Words = MappingProxyType(_CHARTS | _VERDICT | _REPORT)
+ENGLISH: Words = MappingProxyType(_CHARTS | _DECISION | _VERDICT | _REPORT)

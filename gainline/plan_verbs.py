@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gainline.ending import interruptible
-from gainline.options import ConfigOption, JsonFlag, checked, settings_of, share
+from gainline.options import ChartsOption, ConfigOption, JsonFlag, checked, settings_of, share
 
 plan_app = typer.Typer(no_args_is_help=True)
 
@@ -57,6 +57,7 @@ def pilot(
     runs: Annotated[int, typer.Option(help="Placebo upgrades of each design.", min=20)] = 100,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 1,
     config: ConfigOption = None,
+    charts: ChartsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Design a pilot before an upgrade: how many lines, how long, which gain it could show."""
@@ -74,7 +75,8 @@ def pilot(
         run_count=runs,
         seed=seed,
     )
-    interruptible(lambda: show_pilot(settings_of(config), asked, as_json=as_json))
+    settings = settings_of(config)
+    interruptible(lambda: show_pilot(settings, asked, charts, as_json=as_json))
 
 
 @plan_app.command("rollout")
@@ -94,10 +96,12 @@ def rollout(
         int, typer.Option(help="Lines that are upgraded at once to learn from.", min=0)
     ] = 0,
     config: ConfigOption = None,
+    charts: ChartsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Decide on the roll-out after an upgrade: which lines, at what risk, now or later."""
     from gainline.plans import RolloutAsked, show_rollout
 
     asked = RolloutAsked(panel, upgrades, budget, costs, wait, pilots)
-    interruptible(lambda: show_rollout(settings_of(config), asked, as_json=as_json))
+    settings = settings_of(config)
+    interruptible(lambda: show_rollout(settings, asked, charts, as_json=as_json))

@@ -20,6 +20,7 @@ from gainline.bar import progress_bar
 from gainline.candidates import candidates
 from gainline.config import Settings
 from gainline.panel_files import read_panel, read_upgrades
+from gainline.pictures import write_pictures
 from gainline.profit_answers import Answer, in_lines
 from gainline.valuation import DAYS_PER_YEAR, days_per_period
 
@@ -52,9 +53,16 @@ class RolloutAsked:
     pilots: int
 
 
-def show_pilot(settings: Settings, asked: PilotAsked, *, as_json: bool) -> None:
-    """Print designs of a pilot and the one to choose."""
-    _print(_pilot_answer(designed(settings, asked), asked), as_json=as_json)
+def show_pilot(
+    settings: Settings, asked: PilotAsked, drawn_into: Path | None, *, as_json: bool
+) -> None:
+    """Print designs of a pilot and the one to choose; draw their power."""
+    plan = designed(settings, asked)
+    if drawn_into:
+        from analytics.decision_charts import power_curve  # noqa: PLC0415  # most have no picture
+
+        write_pictures(drawn_into, {"power": power_curve(plan)})
+    _print(_pilot_answer(plan, asked), as_json=as_json)
 
 
 def designed(settings: Settings, asked: PilotAsked) -> PilotPlan:
@@ -80,9 +88,15 @@ def designed(settings: Settings, asked: PilotAsked) -> PilotPlan:
         return pilot.design(panel, sizes, terms, chance, advance)
 
 
-def show_rollout(settings: Settings, asked: RolloutAsked, *, as_json: bool) -> None:
-    """Print what each line that is left would bring, and which to take."""
+def show_rollout(
+    settings: Settings, asked: RolloutAsked, drawn_into: Path | None, *, as_json: bool
+) -> None:
+    """Print what each line that is left would bring, and which to take; draw it."""
     plan, fitted = rolled_out(settings, asked)
+    if drawn_into:
+        from analytics import decision_charts  # noqa: PLC0415  # most have no picture
+
+        write_pictures(drawn_into, {"rollout": decision_charts.rollout(plan)})
     _print(_rollout_answer(plan, fitted), as_json=as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from contracts.decision import Needed, Prospect, Sensitivity
@@ -11,6 +12,17 @@ from contracts.outcome import Gain, Interval, Profit
 from gainline.output import as_text
 
 Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that is asked for of one gain; what is not is empty."""
+
+    earned: Profit
+    line_count: int
+    tornado: tuple[Sensitivity, ...] = ()
+    targets: tuple[Needed, ...] = ()
+    scenarios: tuple[tuple[str, Profit], ...] = ()
 
 
 def figures_of(earned: Profit) -> dict[str, Interval]:

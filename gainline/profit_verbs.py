@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from gainline.ending import interruptible
-from gainline.options import ConfigOption, JsonFlag, checked, settings_of
+from gainline.options import ChartsOption, ConfigOption, JsonFlag, checked, settings_of
 
 # A larger gain is a slip of the keyboard.
 GAIN_MAX = 1000
@@ -68,6 +68,7 @@ def profit(
     scenarios: Annotated[
         bool, typer.Option("--scenarios", help="Also under each of the scenarios.")
     ] = False,
+    charts: ChartsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what a gain does to profit: one that is known, or that of a panel."""
@@ -79,5 +80,5 @@ def profit(
     from gainline.profits import Asked, show_profit
 
     targets = tuple(_target(text) for text in target or ())
-    asked = Asked(alpha, beta, panel, upgrades, model, tornado, targets, scenarios)
+    asked = Asked(alpha, beta, panel, upgrades, model, tornado, targets, scenarios, charts)
     interruptible(lambda: show_profit(settings_of(config), asked, as_json=as_json))

@@ -18,8 +18,10 @@ from contracts.decision import Prospect
 from contracts.outcome import Gain, Profit
 from gainline.config import Settings
 from gainline.panel_files import read_panel, read_upgrades
+from gainline.pictures import write_pictures
 from gainline.profit_answers import (
     Answer,
+    Found,
     answer_of,
     in_lines,
     scenario_of,
@@ -42,11 +44,13 @@ class Asked:
     tornado: bool = False
     targets: tuple[tuple[str, float], ...] = ()
     scenarios: bool = False
+    charts: Path | None = None
 
     @property
     def is_bare(self) -> bool:
         """Whether a gain is known and nothing but the profit is asked for."""
-        return self.panel is None and not (self.tornado or self.targets or self.scenarios)
+        besides = (self.panel, self.tornado, self.targets, self.scenarios, self.charts)
+        return not any(besides)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,13 @@ def show_profit(settings: Settings, asked: Asked, *, as_json: bool) -> None:
         )
         answer: Answer = {"profit_ratio": ratio}
     else:
-        answer = _answer(case_of(settings, asked), asked, settings)
+        case = case_of(settings, asked)
+        found = _find(case, asked, settings)
+        answer = _answer(found, case)
+        if asked.charts:
+            from gainline.profit_pictures import draw  # noqa: PLC0415  # most answers have none
+
+            write_pictures(asked.charts, draw(found, case.prospect))
     if as_json:
         json.dump(answer, sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
@@ -104,21 +114,27 @@ def _priced(settings: Settings, asked: Asked) -> Settings:
     return msgspec.structs.replace(settings, economics=section)
 
 
-def _answer(case: Case, asked: Asked, settings: Settings) -> Answer:
+def _find(case: Case, asked: Asked, settings: Settings) -> Found:
     prospect, economics = case.prospect, case.line(settings)
-    answer = answer_of(_value(prospect, economics), prospect, case.fitted)
-    answer["line_count"] = economics.line_count
-    if asked.tornado:
-        answer["tornado"] = tornado_of(sensitivities(prospect, economics))
-    if asked.targets:
-        answer["targets"] = [
-            target_of(needed(prospect, economics, key, value)) for key, value in asked.targets
-        ]
-    if asked.scenarios:
-        answer["scenarios"] = [
-            scenario_of(name, _value(prospect, each))
-            for name, each in economics_of(settings, case.line)
-        ]
+    named = economics_of(settings, case.line) if asked.scenarios else []
+    return Found(
+        earned=_value(prospect, economics),
+        line_count=economics.line_count,
+        tornado=sensitivities(prospect, economics) if asked.tornado else (),
+        targets=tuple(needed(prospect, economics, *target) for target in asked.targets),
+        scenarios=tuple((name, _value(prospect, each)) for name, each in named),
+    )
+
+
+def _answer(found: Found, case: Case) -> Answer:
+    answer = answer_of(found.earned, case.prospect, case.fitted)
+    answer["line_count"] = found.line_count
+    if found.tornado:
+        answer["tornado"] = tornado_of(found.tornado)
+    if found.targets:
+        answer["targets"] = [target_of(each) for each in found.targets]
+    if found.scenarios:
+        answer["scenarios"] = [scenario_of(name, each) for name, each in found.scenarios]
     return answer
 
 

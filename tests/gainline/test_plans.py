@@ -47,7 +47,19 @@ def test_a_pilot_is_designed_on_what_no_upgrade_has_touched(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--alpha", "1.05", "--beta", "0.03", "--runs", "20", "--budget", "800000"]
-    answer = asked(folder, capsys, "pilot", *words, "--line-count", "1", "--line-count", "2")
+    answer = asked(
+        folder,
+        capsys,
+        "pilot",
+        *words,
+        "--line-count",
+        "1",
+        "--line-count",
+        "2",
+        "--charts",
+        str(folder / "drawn"),
+    )
+    assert (folder / "drawn" / "power.svg").exists()
     assert answer["is_enough"]
     assert {row["lines"] for row in answer["designs"]} == {1, 2}
     assert {row["periods"] for row in answer["designs"]} == {6, 13, 26}
@@ -59,8 +71,18 @@ def test_a_pilot_is_designed_on_what_no_upgrade_has_touched(
 def test_a_rollout_is_decided_line_by_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--budget", "800000", "--wait", "13", "--pilots", "1"]
+    words = [
+        "--budget",
+        "800000",
+        "--wait",
+        "13",
+        "--pilots",
+        "1",
+        "--charts",
+        str(folder / "drawn"),
+    ]
     answer = asked(folder, capsys, "rollout", *words)
+    assert (folder / "drawn" / "rollout.svg").exists()
     assert answer["investment"] <= 800_000
     assert len(answer["lines"]) == 12
     chosen = [row for row in answer["lines"] if row["is_chosen"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,24 @@ def test_a_name_that_is_there_twice_is_found_before_anything_starts(tmp_path: Pa
     path = tmp_path / "gainline.toml"
     path.write_text(SCENARIOS + SCENARIOS)
     assert run(["check-config", "--config", str(path)]) == 3
+
+
+def test_what_is_asked_for_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = ONE_LINE + "energy_kwh_per_unit = 2.0\ninvestment = 100.0\n" + SCENARIOS
+    folder = tmp_path / "drawn"
+    words = ["--alpha", "1.2", "--beta", "0.1", "--charts", str(folder)]
+    answered(capsys, tmp_path, text, *words, "--tornado", "--scenarios", "--target", "npv=0")
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["bridge.svg", "scenarios.svg", "target-npv.svg", "tornado.svg"]
+    for path in folder.iterdir():
+        assert ET.fromstring(path.read_bytes()).tag.endswith("svg")  # noqa: S314 - ours
+    (tmp_path / "file").touch()
+    asked = [
+        "profit",
+        *words[:5],
+        str(tmp_path / "file"),
+        "--config",
+        str(tmp_path / "gainline.toml"),
+    ]
+    assert run(asked) == 3
+    assert "cannot be made" in capsys.readouterr().err
