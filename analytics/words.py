@@ -149,6 +149,18 @@ _REPORT = {
     "estimate": "Estimate",
     "ratio": "Profit after / before",
     "npv": "Net present value, {currency}",
+    "irr": "Internal rate of return, a year",
+    "roi": "Return over all years, times the investment",
+    "discounted_payback": "Discounted payback, years",
+    "even": "It pays for itself with {ways}.",
+    "even_alpha": "{change} output alone",
+    "even_beta": "{change} unit cost alone",
+    "even_or": " or with ",
+    "even_both": "It pays for itself only where output and unit cost improve together.",
+    "even_chance": "By what is known of the gain, the probability that it does is {chance}.",
+    "tornado_note": "Net present value when one input moves and all others stay: light below its "
+    "estimate, dark above. Alpha and beta move over their {level} intervals, every other input by "
+    "a tenth each way, which is a ruler to compare them by.",
     "energy_change": "Change of energy, kWh a year",
     "co2_change": "Change of CO2e, t a year",
     "co2_unit": "CO2e per good unit, kg (before: {before})",

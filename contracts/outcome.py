@@ -1,9 +1,11 @@
 """What analytics concludes: gain, profit, report."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,9 @@ import numpy.typing as npt
 from contracts.batches import LedgerEntry
 from contracts.errors import ContractError
 from contracts.panel import Panel, Upgrades
+
+if TYPE_CHECKING:
+    from contracts.decision import Needed, Sensitivity
 
 Verdict = Literal["causal", "before_after"]
 BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "co2", "after"]
@@ -159,7 +164,8 @@ class Report:
     `made_at` has a time zone. `period` is the first and the last day reported on. Without
     `gain` the report is about the data alone: recordings have no upgrades, or the gain cannot be
     fitted yet, and `no_gain_because` says why. `panel` and `upgrades` are drawn, not repeated.
-    `queries`: what it gives -> the SQL that gave it.
+    `tornado` and `break_even` (NPV 0) belong to `profit`. `queries`: what it gives -> the SQL that
+    gave it.
     """
 
     title: str
@@ -170,6 +176,8 @@ class Report:
     gain: Gain | None = None
     no_gain_because: str = ""
     profit: Profit | None = None
+    tornado: tuple[Sensitivity, ...] = ()
+    break_even: Needed | None = None
     panel: Panel | None = None
     upgrades: Upgrades | None = None
     left_out: tuple[LeftOut, ...] = ()
