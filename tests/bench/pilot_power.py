@@ -2,9 +2,9 @@
 
     python -m tests.bench.pilot_power [--seeds 20] [--lines 2] [--weeks 13] [--runs 60]
 
-Every seed makes a plant of its own. Its first year designs the pilot; then the pilot is held, on the
-lines that were drawn, with gains of several sizes, and the gain is fitted as the user would. The
-power promised is the mean over the plants, the share beside it is how many showed the gain.
+Every seed makes a plant of its own. Its first year designs the pilot; then the pilot is held, on
+the lines that were drawn, with gains of several sizes, and the gain is fitted as the user would.
+The power promised is the mean over the plants, the share beside it is how many showed the gain.
 """
 
 from __future__ import annotations
