@@ -37,7 +37,8 @@ class Elements:
     `adot_s` and `delay_s` in stops too short to be one. `good`, `scrap`, `rework` are pieces of
     planned time, `startup_scrap` those of `scrap` made during set-up. `ideal_s` is PRI x PQ, PRI
     being the planned seconds a piece; None where that is not known. `idle_kwh` is the part of
-    `energy_kwh` that was used while nothing was produced.
+    `energy_kwh` that was used while nothing was produced; `co2e_kg` the carbon that the energy has
+    set free, `hourly_factor_kwh` the part of it of hours whose factor is known.
     Raises DataError where the planned time is not the sum of its parts.
     """
 
@@ -60,6 +61,8 @@ class Elements:
     unplanned_good: float = 0.0
     energy_kwh: float = 0.0
     idle_kwh: float = 0.0
+    co2e_kg: float = 0.0
+    hourly_factor_kwh: float = 0.0
     reading_count: int = 0
     good_reading_count: int = 0
     ideal_s: float | None = 0.0
@@ -141,8 +144,8 @@ def total(elements: Iterable[Elements]) -> Elements:
     return sum(elements, Elements())
 
 
-def kpis(elements: Elements, *, co2_kg_per_kwh: float | None = None) -> Kpis:
-    """Work out the KPIs; without a factor no carbon.
+def kpis(elements: Elements) -> Kpis:
+    """Work out the KPIs.
 
     The example of the package `oee`: 420 min planned, 47 down, 60 pieces a minute, 19,271 pieces,
     423 of them rejected.
@@ -157,7 +160,6 @@ def kpis(elements: Elements, *, co2_kg_per_kwh: float | None = None) -> Kpis:
     effectiveness = _ratio(its.ideal_s, its.apt_s)
     quality = _ratio(its.good, pieces)
     oee = _product(availability, effectiveness, quality)
-    energy = _ratio(its.energy_kwh, its.good)
     return Kpis(
         availability=availability,
         effectiveness=effectiveness,
@@ -169,8 +171,8 @@ def kpis(elements: Elements, *, co2_kg_per_kwh: float | None = None) -> Kpis:
         scrap_ratio=_ratio(its.scrap, pieces),
         rework_ratio=_ratio(its.rework, pieces),
         throughput=_ratio(its.good * SECONDS_PER_HOUR, its.pbt_s),
-        energy_per_good=energy,
-        co2e_per_good=_product(energy, co2_kg_per_kwh),
+        energy_per_good=_ratio(its.energy_kwh, its.good),
+        co2e_per_good=_ratio(its.co2e_kg, its.good),
         idle_energy_ratio=_ratio(its.idle_kwh, its.energy_kwh),
         coverage=_ratio(its.pbt_s - its.unknown_s, its.pbt_s),
         good_share=_ratio(its.good_reading_count, its.reading_count),

@@ -47,6 +47,8 @@ _SUMS: list[pa.Field[Any]] = [
     pa.field("unplanned_good", pa.float64()),
     pa.field("energy_kwh", pa.float64()),
     pa.field("idle_kwh", pa.float64()),
+    pa.field("co2e_kg", pa.float64()),
+    pa.field("hourly_factor_kwh", pa.float64()),  # energy of hours with a factor of their own
     pa.field("reading_count", pa.int64()),
     pa.field("good_reading_count", pa.int64()),
 ]

@@ -16,7 +16,7 @@ from gainline.store_place import store_folder
 from store.shift_sums import ShiftMetrics, Span, shift_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -79,9 +79,10 @@ def kpi_rows(
     return [_told(key, total(each), settings) for key, each in groups.items()]
 
 
-def _asked(settings: Settings, when: When) -> tuple[pa.Table, pa.Table]:
+def shift_metrics(settings: Settings) -> ShiftMetrics:
+    """Say which metric of a line is what, and which of its states mean what."""
     section, panel = settings.kpi, settings.panel
-    metrics = ShiftMetrics(
+    return ShiftMetrics(
         state=panel.state,
         good=panel.good_count,
         energy=panel.energy_kwh,
@@ -92,22 +93,38 @@ def _asked(settings: Settings, when: When) -> tuple[pa.Table, pa.Table]:
         down=section.down,
         holds_s=section.state_holds_s,
         small_stop_s=section.small_stop_s,
+        co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,
+        co2_tag=settings.prices.co2_tag,
     )
 
-    def lay_out(spans: list[Span]) -> pa.Table:
-        return spell_table({span.site: _within(span, settings) for span in spans})
 
-    until = when.until or datetime.now(UTC)
-    return shift_sums(store_folder(settings), metrics, lay_out, since=when.since, until=until)
-
-
-def _within(span: Span, settings: Settings) -> Iterator[Spell]:
-    """Lay out the days of a span, cut to it: of what was not measured nothing is said."""
-    calendar = calendar_of(settings, span.site)
-    for one in spells(calendar, day_of(calendar, span.first), day_of(calendar, span.last)):
+def within(laid_out: Iterable[Spell], span: Span) -> Iterator[Spell]:
+    """Cut spells to a span: of what was not measured nothing is said."""
+    for one in laid_out:
         begins, ends = max(one.begins, span.first), min(one.ends, span.last)
         if begins < ends:
             yield Spell(one.day, one.shift, one.kind, begins, ends)
+
+
+def worth_of_piece(settings: Settings) -> float | None:
+    """Give price less variable cost of a good piece; None where the cost is not configured."""
+    economics = settings.economics
+    return None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
+
+
+def _asked(settings: Settings, when: When) -> tuple[pa.Table, pa.Table]:
+    def lay_out(spans: list[Span]) -> pa.Table:
+        return spell_table({span.site: _laid_out(span, settings) for span in spans})
+
+    until = when.until or datetime.now(UTC)
+    metrics = shift_metrics(settings)
+    return shift_sums(store_folder(settings), metrics, lay_out, since=when.since, until=until)
+
+
+def _laid_out(span: Span, settings: Settings) -> Iterator[Spell]:
+    calendar = calendar_of(settings, span.site)
+    days = spells(calendar, day_of(calendar, span.first), day_of(calendar, span.last))
+    return within(days, span)
 
 
 def _of_line(rows: list[Row], line: str | None) -> list[Row]:
@@ -136,18 +153,16 @@ def _elements(row: Row, settings: Settings) -> Elements:
 
 
 def _told(key: tuple[Any, ...], elements: Elements, settings: Settings) -> Row:
-    economics = settings.economics
-    worth = None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
     site, line, day, shift = key
     return {
         **dict(zip(_KEYS, (site, line, day.isoformat(), shift), strict=True)),
-        **asdict(kpis(elements, co2_kg_per_kwh=settings.prices.co2_kg_per_kwh)),
+        **asdict(kpis(elements)),
         **asdict(elements),
         "co2_source": settings.prices.co2_source,
         "currency": settings.prices.currency,
         "losses": [
             {"name": loss.name, "minutes": loss.minutes, "money": loss.money}
-            for loss in losses(elements, worth_of_piece=worth)
+            for loss in losses(elements, worth_of_piece=worth_of_piece(settings))
         ],
     }
 

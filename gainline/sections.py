@@ -240,6 +240,7 @@ class PricesSection(Section, frozen=True):
     material_per_kg: NotNegative = 1.40
     co2_kg_per_kwh: NotNegative = 0.38
     co2_price_per_t: NotNegative = 0.0
+    co2_tag: Text | None = None
     co2_source: str = "set by the user"
 
 

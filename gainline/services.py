@@ -35,6 +35,10 @@ MAINTAIN_EVERY_S = 600.0
 # Every query of `minute`, `hour` and `latest` opens each segment that is not rolled up yet, one a
 # second. A step takes half a second with 20,000 tags: a fortieth of this.
 ROLL_UP_EVERY_S = 20.0
+# Sums of shifts are made anew at most so often, and take at most this share of the time: a day of a
+# large plant is seconds of work.
+SHIFTS_EVERY_S = 60.0
+SHIFTS_SHARE = 0.05
 SCHEDULE_EVERY_S = 10.0
 POLL_S = 0.1
 # Readings come first: for so long everything else leaves them the processor at the start.
@@ -119,11 +123,16 @@ def maintain(settings: Settings, stop: Stop) -> None:
     folder = store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     retained_on: date | None = None
-    due_at_s = 0.0
+    due_at_s = shifts_due_at_s = 0.0
     while not stop.is_set():
         # merged first, so that what is new lies in few segments and what is merged is rolled up
         patiently(lambda: merge_small(folder), stop)
         patiently(lambda: _roll_up(folder, stop), stop)
+        if time.monotonic() >= shifts_due_at_s:
+            began_s = time.monotonic()
+            patiently(lambda: _keep_shifts(settings, stop), stop)
+            pause_s = max(SHIFTS_EVERY_S, (time.monotonic() - began_s) / SHIFTS_SHARE)
+            shifts_due_at_s = time.monotonic() + pause_s
         stop.wait(ROLL_UP_EVERY_S)
         if time.monotonic() < due_at_s:
             continue
@@ -142,16 +151,24 @@ def _roll_up(folder: Path, stop: Stop) -> None:
         stop.note_progress()
 
 
-def _keep_in_order(folder: Path, now: datetime, retention: Retention | None, stop: Stop) -> None:
-    """Do a round of maintenance, to the end of its step if we are to stop; say what it has done."""
-
-    def tell(_rows: int) -> None:
-        stop.note_progress()
-        if stop.is_set():
-            raise _StoppedError
+def _keep_shifts(settings: Settings, stop: Stop) -> None:
+    """Make anew the sums of shifts that have changed, to the end of a step if we are to stop."""
+    from gainline.shift_keeping import keep_shifts_of  # noqa: PLC0415  # the start is quicker
 
     with suppress(_StoppedError):
-        done = keep_in_order(folder, now=now, retention=retention, tell=tell)
+        keep_shifts_of(settings, datetime.now(UTC), partial(_go_on, stop))
+
+
+def _go_on(stop: Stop, _count: int) -> None:
+    stop.note_progress()
+    if stop.is_set():
+        raise _StoppedError
+
+
+def _keep_in_order(folder: Path, now: datetime, retention: Retention | None, stop: Stop) -> None:
+    """Do a round of maintenance, to the end of its step if we are to stop; say what it has done."""
+    with suppress(_StoppedError):
+        done = keep_in_order(folder, now=now, retention=retention, tell=partial(_go_on, stop))
         if any(done):
             log.info("maintained", **done._asdict())
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from contracts.quality import Reason
 from contracts.shifts import SHIFT_SUMS_SCHEMA, STOPS_SCHEMA
@@ -17,13 +19,10 @@ from store.line_names import LINE_SQL
 from store.query import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
-    import pyarrow as pa
-
 _HOUR_US = 3_600_000_000
+_HOUR = timedelta(hours=1)
 _KEYS = ("site", "line", "day", "shift")
 _SUMS_SQL = "SELECT * FROM sums ORDER BY site, line, day, shift NULLS LAST"
 _STOPS_SQL = """
@@ -35,12 +34,19 @@ JOIN (SELECT DISTINCT work_unit, site, line, machine FROM work_units) AS u
     ON s.work_unit = u.work_unit
 ORDER BY u.site, u.line, u.machine, s.begins_us
 """
+# When a state was read first, to the hour, and last at each site, told by sums.
 _SPAN_SQL = """
-SELECT u.site, min(r.source_time), max(r.source_time)
-FROM clean.named AS r JOIN main.tags AS u ON r.tag = u.tag
-WHERE u.line IS NOT NULL AND u.metric = ? AND r.quality < 2
+SELECT t.site, min(h.hour), max(h.last_time)
+FROM main.hour AS h JOIN main.tags AS t ON h.tag = t.tag
+WHERE t.line IS NOT NULL AND t.metric = ? AND h.value_count > 0
+GROUP BY t.site
+"""
+_FIRST_SQL = """
+SELECT min(r.source_time)
+FROM clean.named AS r JOIN main.tags AS t ON r.tag = t.tag
+WHERE t.line IS NOT NULL AND t.metric = ? AND t.site IS NOT DISTINCT FROM ?
+    AND r.quality < 2 AND r.value_clean IS NOT NULL
     AND r.source_time >= ? AND r.source_time < ?
-GROUP BY u.site
 """
 # What has a begin and an end, cut where a spell of its site begins or ends.
 _BY_SPELL = """FROM (
@@ -59,9 +65,9 @@ WHERE t.line IS NOT NULL AND t.metric = ? AND h.hour < ?
 """
 # What is told where nobody says since when: a month. All readings of a time are held in memory.
 LAST = timedelta(days=31)
-# Readings are taken from so long before to so long after what is asked for: a counter's step that
-# reaches over its edge is spread over its whole length where it is no longer.
-_MARGIN = timedelta(days=1)
+# A counter's step is spread over the time between its two readings; over a longer one it would say
+# nothing of a shift, and is left out.
+LONGEST_STEP = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,14 @@ class ShiftMetrics:
     down: tuple[float, ...] = ()
     holds_s: float
     small_stop_s: float
+    co2_kg_per_kwh: float = 0.0  # of the hours for which `co2_tag` has no reading
+    co2_tag: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that are read of a line."""
+        every = (self.state, self.good, self.energy, self.scrap, self.rework)
+        return tuple(name for name in every if name is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,13 @@ class Span:
     last: datetime
 
 
+LayOut = Callable[[list[Span]], pa.Table]
+
+
 def shift_sums(
     folder: Path,
     metrics: ShiftMetrics,
-    lay_out: Callable[[list[Span]], pa.Table],
+    lay_out: LayOut,
     *,
     since: datetime | None,
     until: datetime,
@@ -112,30 +129,43 @@ def shift_sums(
     with connect(folder) as connection:
         try:
             since = since or _lately(connection, metrics.state, until)
-            spells = lay_out(_spans(connection, metrics, since, until))
-            with named(connection, "shift_spells", spells):
-                connection.execute(_sql(metrics, since, until))
-                sums = connection.execute(_SUMS_SQL).to_arrow_table()
-                table = sums.select(SHIFT_SUMS_SCHEMA.names).cast(SHIFT_SUMS_SCHEMA)
-                stops = connection.execute(_STOPS_SQL).to_arrow_table().cast(STOPS_SCHEMA)
+            spells = lay_out(spans_of(connection, metrics.state, since, until))
+            return sums_of(connection, metrics, spells, (since, until))
         except duckdb.Error as error:
             raise failures.of_query(error) from error
-    return table, stops
 
 
-def _spans(
-    connection: duckdb.DuckDBPyConnection, metrics: ShiftMetrics, since: datetime, until: datetime
+def spans_of(
+    connection: duckdb.DuckDBPyConnection, state: str, since: datetime, until: datetime
 ) -> list[Span]:
-    """Find what of a time each site has measured; readings beyond its edges measure up to them."""
-    margin = _margin(metrics)
-    words = [metrics.state, since - margin, until + margin]
-    found = connection.execute(_SPAN_SQL, words).fetchall()
-    cut = [Span(site, max(first, since), min(last, until)) for site, first, last in found]
-    return [span for span in cut if span.first < span.last]
+    """Find what of a time each site has measured, from its first state to its newest.
+
+    Raises duckdb.Error.
+    """
+    spans = []
+    for site, hour, last in connection.execute(_SPAN_SQL, [state]).fetchall():
+        first = since
+        if hour + _HOUR > since:
+            words = [state, site, hour, hour + _HOUR]
+            row = connection.execute(_FIRST_SQL, words).fetchone()
+            first = max(since, row[0] if row and row[0] else hour)
+        if first < min(last, until):
+            spans.append(Span(site, first, min(last, until)))
+    return spans
 
 
-def _margin(metrics: ShiftMetrics) -> timedelta:
-    return max(_MARGIN, timedelta(seconds=metrics.holds_s))
+def sums_of(
+    connection: duckdb.DuckDBPyConnection,
+    metrics: ShiftMetrics,
+    spells: pa.Table,
+    time: tuple[datetime, datetime],
+) -> tuple[pa.Table, pa.Table]:
+    """Sum up by spells that lie in a time: see `shift_sums`. Raises duckdb.Error."""
+    with named(connection, "shift_spells", spells):
+        connection.execute(_sql(metrics, *time))
+        sums = connection.execute(_SUMS_SQL).to_arrow_table()
+        stops = connection.execute(_STOPS_SQL).to_arrow_table()
+    return sums.select(SHIFT_SUMS_SCHEMA.names).cast(SHIFT_SUMS_SCHEMA), stops.cast(STOPS_SCHEMA)
 
 
 def _lately(connection: duckdb.DuckDBPyConnection, state: str, until: datetime) -> datetime:
@@ -145,14 +175,16 @@ def _lately(connection: duckdb.DuckDBPyConnection, state: str, until: datetime) 
 
 
 def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
-    margin = _margin(metrics)
+    # whole hours, as sums tell what lies beyond; a state holds into the time that is asked for
+    first = _hour_of(since - timedelta(seconds=metrics.holds_s))
+    end = _hour_of(until) + _HOUR
     text = resources.files("store").joinpath("shift_sums.sql").read_text(encoding="utf-8")
     words = {
         "line": LINE_SQL,
         "state_spans_by_spell": _BY_SPELL.replace("{table}", "state_spans"),
         "steps_by_spell": _BY_SPELL.replace("{table}", "steps"),
-        "since": f"TIMESTAMPTZ '{(since - margin).isoformat()}'",
-        "until": f"TIMESTAMPTZ '{(until + margin).isoformat()}'",
+        "since": f"TIMESTAMPTZ '{first.isoformat()}'",
+        "until": f"TIMESTAMPTZ '{end.isoformat()}'",
         "state": _literal(metrics.state),
         "good": _literal(metrics.good),
         "scrap": _literal(metrics.scrap),
@@ -164,6 +196,10 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
         "holds": str(int(metrics.holds_s * 1e6)),
         "small": repr(metrics.small_stop_s),
         "hour": str(_HOUR_US),
+        "longest": f"{LONGEST_STEP.days} DAY",
+        "longest_us": str(LONGEST_STEP // timedelta(microseconds=1)),
+        "co2_tag": _literal(metrics.co2_tag),
+        "co2_kg_per_kwh": repr(metrics.co2_kg_per_kwh),
         "repeats": str(int(Reason.DUPLICATE | Reason.CONFLICT)),
         "backwards": str(int(Reason.COUNTER)),
         "summed": ", ".join(
@@ -175,6 +211,10 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
     for name, value in words.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _literal(name: str | None) -> str:

@@ -1,5 +1,6 @@
 -- What the lines did in each spell of their site's calendar, which is the table shift_spells.
 -- Made anew for each question, in temporary tables: late and re-judged readings are in the answer.
+-- What is said of a spell does not depend on how many others are asked for.
 -- Braces: which metric is what, which states mean what, how long a state holds.
 
 -- A work work_unit is a machine of a line.
@@ -18,6 +19,20 @@ SELECT
 FROM places
 WHERE metric IN ({state}, {good}, {scrap}, {rework}, {energy});
 
+-- Where a counter was read last before the time that is asked for, and in which hour first after
+-- it: their steps reach into it. Told by sums, so that no reading between is looked at.
+CREATE OR REPLACE TEMP TABLE neighbours AS
+SELECT
+    u.id,
+    max(h.last_time) FILTER (h.hour < {since}) AS before_time,
+    arg_max(h.last, h.last_time) FILTER (h.hour < {since}) AS before_value,
+    min(h.hour) FILTER (h.hour >= {until}) AS after_hour
+FROM main.hour AS h
+JOIN work_units AS u ON h.tag = u.tag
+WHERE u.metric <> {state} AND h.value_count > 0
+    AND h.hour >= {since} - INTERVAL {longest} AND h.hour < {until} + INTERVAL {longest}
+GROUP BY u.id;
+
 -- A repeat of the same tag and time is no reading of its own.
 CREATE OR REPLACE TEMP TABLE taken AS
 SELECT
@@ -27,7 +42,43 @@ SELECT
 FROM clean.named AS r
 JOIN work_units AS u ON r.tag = u.tag
 WHERE r.reasons & {repeats} = 0
-    AND r.source_time >= {since} AND r.source_time < {until};
+    AND r.source_time >= {since} AND r.source_time < {until}
+UNION ALL
+SELECT u.id, u.work_unit, u.metric, epoch_us(n.before_time), -1, n.before_value, 0, true, false
+FROM neighbours AS n
+JOIN work_units AS u ON n.id = u.id
+WHERE n.before_time IS NOT NULL
+UNION ALL
+SELECT
+    u.id, u.work_unit, u.metric, epoch_us(r.source_time), r.arrival, r.value_clean, r.quality, true,
+    r.reasons & {backwards} <> 0
+FROM clean.named AS r
+JOIN work_units AS u ON r.tag = u.tag
+JOIN neighbours AS n ON u.id = n.id
+WHERE r.source_time >= (SELECT min(after_hour) FROM neighbours)
+    AND r.source_time < (SELECT max(after_hour) FROM neighbours) + INTERVAL 1 HOUR
+    AND r.source_time >= n.after_hour AND r.source_time < n.after_hour + INTERVAL 1 HOUR
+    AND r.quality < 2 AND r.value_clean IS NOT NULL AND r.reasons & {repeats} = 0;
+
+-- From when on a machine is planned to work: its first state. One whose first comes later is none.
+CREATE OR REPLACE TEMP TABLE beginnings AS
+WITH first_hours AS (
+    SELECT u.work_unit, min(h.hour) AS hour
+    FROM main.hour AS h
+    JOIN work_units AS u ON h.tag = u.tag
+    WHERE u.metric = {state} AND h.value_count > 0
+    GROUP BY u.work_unit
+),
+
+first_states AS (
+    SELECT work_unit, min(us) AS us FROM taken WHERE metric = {state} AND is_trusted
+    GROUP BY work_unit
+)
+
+SELECT f.work_unit, CASE WHEN f.hour < {since} THEN 0 ELSE s.us END AS us
+FROM first_hours AS f
+LEFT JOIN first_states AS s ON f.work_unit = s.work_unit
+WHERE f.hour < {until};
 
 -- Spells and what is measured are matched by hour: the later of the two begins is in that hour.
 CREATE OR REPLACE TEMP TABLE hours_of_spells AS
@@ -131,7 +182,7 @@ grown AS (
             ELSE greatest(next_value, 0)
         END AS increase
     FROM stepped
-    WHERE next_us > us
+    WHERE next_us > us AND next_us - us <= {longest_us}
 )
 
 SELECT g.*, CASE WHEN g.begins_us < s.ends_us THEN s.category END AS category
@@ -146,6 +197,37 @@ SELECT
         / (s.ends_us - s.begins_us) AS increase
 {steps_by_spell};
 
+-- Energy by the hour, with the carbon that a kWh of that hour has set free.
+CREATE OR REPLACE TEMP TABLE carbon AS
+WITH energy_by_hour AS (
+    SELECT
+        s.work_unit, c.day, c.shift, c.hour,
+        sum(s.increase * (
+            least(s.ends_us, c.ends_us, (c.hour + 1) * {hour})
+            - greatest(s.begins_us, c.begins_us, c.hour * {hour})
+        ) / (s.ends_us - s.begins_us)) AS energy_kwh
+    FROM (
+        SELECT
+            *, unnest(generate_series(begins_us // {hour}, (ends_us - 1) // {hour})) AS hour
+        FROM steps
+        WHERE metric = {energy}
+    ) AS s
+    JOIN (SELECT DISTINCT work_unit, site FROM work_units) AS u ON s.work_unit = u.work_unit
+    JOIN hours_of_spells AS c
+        ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
+        AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us
+    GROUP BY ALL
+)
+
+SELECT
+    e.work_unit, e.day, e.shift,
+    e.energy_kwh * coalesce(f.mean, {co2_kg_per_kwh}) AS co2e_kg,
+    CASE WHEN f.mean IS NOT NULL THEN e.energy_kwh END AS hourly_factor_kwh
+FROM energy_by_hour AS e
+LEFT JOIN main.hour AS f
+    ON f.tag = {co2_tag} AND f.hour = make_timestamptz(e.hour * {hour})
+    AND f.hour >= {since} - INTERVAL 1 HOUR AND f.hour < {until};
+
 CREATE OR REPLACE TEMP TABLE sums AS
 WITH named_work_units AS (
     SELECT DISTINCT work_unit, site, line FROM work_units
@@ -153,11 +235,17 @@ WITH named_work_units AS (
 
 planned AS (
     SELECT
-        u.work_unit, c.day, c.shift,
-        epoch(c.ends - c.begins) AS calendar_s,
-        CASE WHEN c.kind = 'work' THEN epoch(c.ends - c.begins) ELSE 0 END AS pbt_s
-    FROM (SELECT DISTINCT work_unit, site FROM work_units WHERE metric = {state}) AS u
-    JOIN shift_spells AS c ON u.site IS NOT DISTINCT FROM c.site
+        c.work_unit, c.day, c.shift, c.seconds AS calendar_s,
+        CASE WHEN c.kind = 'work' THEN c.seconds ELSE 0 END AS pbt_s
+    FROM (
+        SELECT
+            u.work_unit, c.day, c.shift, c.kind,
+            (epoch_us(c.ends) - greatest(epoch_us(c.begins), b.us)) / 1e6 AS seconds
+        FROM (SELECT DISTINCT work_unit, site FROM work_units) AS u
+        JOIN beginnings AS b ON u.work_unit = b.work_unit
+        JOIN shift_spells AS c ON u.site IS NOT DISTINCT FROM c.site
+    ) AS c
+    WHERE c.seconds > 0
 ),
 
 read AS (
@@ -203,6 +291,8 @@ parts AS (
         CASE WHEN metric = {energy} THEN increase END AS energy_kwh,
         CASE WHEN metric = {energy} AND category <> 'run' THEN increase END AS idle_kwh
     FROM step_pieces
+    UNION ALL BY NAME
+    SELECT * FROM carbon
     UNION ALL BY NAME
     SELECT * FROM read
 )

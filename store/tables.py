@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME
+from contracts.shifts import SHIFT_SUMS_SCHEMA, STOPS_SCHEMA
 
 _SQL_TYPES: dict[pa.DataType, str] = {
     pa.int8(): "TINYINT",
@@ -17,6 +18,7 @@ _SQL_TYPES: dict[pa.DataType, str] = {
     pa.binary(): "BLOB",
     TIME: "TIMESTAMPTZ",
     pa.date32(): "DATE",
+    pa.bool_(): "BOOLEAN",
 }
 
 
@@ -93,6 +95,26 @@ HOUR_PARTS = Table("clean", "hour_parts", _PARTS_COLUMNS)
 
 # The newest reading of each tag that is not stamped in the future, of those rolled up.
 LATEST_PARTS = Table("clean", "latest_parts", CLEAN_READINGS.columns)
+
+# What each line did in each shift, kept by store.kept_shifts: a segment a week. Beside the sums,
+# what was planned of the line when they were made, and the fingerprint of the plan of its day.
+SHIFT_SUMS = Table(
+    "clean",
+    "shift_sums",
+    pa.schema(
+        [
+            *SHIFT_SUMS_SCHEMA,
+            pa.field("units_per_hour", pa.float64()),
+            pa.field("worth_of_piece", pa.float64()),  # price less variable cost
+            pa.field("currency", pa.string()),
+            pa.field("co2_source", pa.string()),
+            _needed("plan", pa.string()),
+        ]
+    ),
+)
+
+# The stops in planned time, likewise.
+STOPS = Table("clean", "stops", STOPS_SCHEMA)
 
 DEAD_LETTERS = Table(
     "house",
@@ -316,18 +338,35 @@ ROLLUP_PROGRESS = Table(
         ]
     ),
 )
+# At most one row: up to which commits of the judge and rejudgements the sums of shifts are made, by
+# which plan, and where the tags stood.
+SHIFT_PROGRESS = Table(
+    "house",
+    "shift_progress",
+    pa.schema(
+        [
+            _needed("step_count", pa.int64()),
+            _needed("judge_commit", pa.int64()),
+            _needed("rejudgement", pa.int64()),
+            _needed("fingerprint", pa.string()),
+            _needed("places", pa.string()),  # as JSON
+        ]
+    ),
+)
 INGEST_PROGRESS = _progress("ingest")
 JUDGE_PROGRESS = _progress("judge")
 
 ROLLUPS = (MINUTE_PARTS, HOUR_PARTS, LATEST_PARTS)
 # What segments alone hold, which every Parquet reader can read: no row is in the catalog.
-IN_SEGMENTS = (RAW_READINGS, CLEAN_READINGS, *ROLLUPS)
+IN_SEGMENTS = (RAW_READINGS, CLEAN_READINGS, *ROLLUPS, SHIFT_SUMS, STOPS)
 
 SCHEMAS = ("raw", "clean", "house")
 TABLES = (
     RAW_READINGS,
     CLEAN_READINGS,
     *ROLLUPS,
+    SHIFT_SUMS,
+    STOPS,
     DEAD_LETTERS,
     DEAD_LETTER_REPLAYS,
     HANDED_OVER,
@@ -342,6 +381,7 @@ TABLES = (
     REJUDGEMENTS,
     VIEW_VERSION,
     ROLLUP_PROGRESS,
+    SHIFT_PROGRESS,
     INGEST_PROGRESS,
     JUDGE_PROGRESS,
 )

@@ -232,6 +232,71 @@ SELECT
     until = max(until) OVER (PARTITION BY schedule) AS is_newest
 FROM house.gain_estimates;
 
+-- The KPIs of one line in one shift by ISO 22400-2, and what they are made of: summed up by
+-- store/kept_shifts.py. To roll up, sum the times, pieces and kWh; a mean of ratios is none.
+CREATE OR REPLACE VIEW main.shift_kpi AS
+SELECT
+    site,
+    line,
+    day,    -- on which the shift begins
+    shift,
+    apt_s / nullif(pbt_s, 0) AS availability,
+    ideal_s / nullif(apt_s, 0) AS effectiveness,  -- null: what is planned is not known
+    good / nullif(produced, 0) AS quality_ratio,
+    apt_s / nullif(pbt_s, 0) * (ideal_s / nullif(apt_s, 0)) * (good / nullif(produced, 0)) AS oee,
+    apt_s / nullif(pbt_s, 0) * (ideal_s / nullif(apt_s, 0)) * (good / nullif(produced, 0))
+        * (pbt_s / nullif(calendar_s, 0)) AS teep,
+    apt_s / 3600 / nullif(failure_count, 0) AS mtbf_h,
+    failure_s / 3600 / nullif(failure_count, 0) AS mttr_h,
+    scrap / nullif(produced, 0) AS scrap_ratio,
+    rework / nullif(produced, 0) AS rework_ratio,
+    good * 3600 / nullif(pbt_s, 0) AS throughput,  -- good pieces an hour of planned time
+    energy_kwh / nullif(good, 0) AS energy_per_good,
+    co2e_kg / nullif(good, 0) AS co2e_per_good,
+    idle_kwh / nullif(energy_kwh, 0) AS idle_energy_ratio,
+    (pbt_s - unknown_s) / nullif(pbt_s, 0) AS coverage,  -- share of planned time that is known
+    good_reading_count / nullif(reading_count, 0) AS good_share,
+    calendar_s, pbt_s, apt_s, setup_s, adot_s, delay_s, unknown_s, small_stop_s, failure_s,
+    stop_count, small_stop_count, failure_count,
+    good, scrap, rework, startup_scrap, unplanned_good,
+    energy_kwh, idle_kwh, co2e_kg, hourly_factor_kwh, ideal_s,
+    reading_count, good_reading_count, units_per_hour, worth_of_piece, currency, co2_source
+FROM (
+    SELECT
+        *,
+        good + scrap + rework AS produced,
+        (good + scrap + rework) * 3600 / units_per_hour AS ideal_s
+    FROM clean.shift_sums
+)
+WHERE shift IS NOT NULL;
+
+-- One stop in the planned time of one shift.
+CREATE OR REPLACE VIEW main.downtime AS
+SELECT
+    site, line, machine, day, shift, begins, ends,
+    seconds,      -- of planned time: a break in it is left out
+    kind,         -- down, delay
+    state,        -- that it began with
+    is_small,     -- too short to be a failure
+    is_continued  -- of the shift before: the same stop, which is counted there
+FROM clean.stops;
+
+-- Energy and carbon of one line in one shift, or between two.
+CREATE OR REPLACE VIEW main.energy AS
+SELECT
+    site, line, day,
+    shift,       -- null: between shifts
+    energy_kwh,
+    idle_kwh,    -- the part of it without production
+    co2e_kg,
+    good + unplanned_good AS good,
+    energy_kwh / nullif(good + unplanned_good, 0) AS energy_per_good,
+    co2e_kg / nullif(good + unplanned_good, 0) AS co2e_per_good,
+    co2e_kg / nullif(energy_kwh, 0) AS co2_kg_per_kwh,
+    hourly_factor_kwh / nullif(energy_kwh, 0) AS hourly_factor_share,  -- with a factor of its hour
+    co2_source
+FROM clean.shift_sums;
+
 COMMENT ON VIEW main.tags IS 'one tag: where it stands, its unit, its kind';
 COMMENT ON VIEW main.renamed_tags IS 'a tag whose readings are shown under another name';
 COMMENT ON VIEW main.tag_history IS 'what was said of a tag, change by change';
@@ -246,4 +311,7 @@ COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
 COMMENT ON VIEW main.gains IS 'one estimate of one upgrade';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
-COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again'
+COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again';
+COMMENT ON VIEW main.shift_kpi IS 'the KPIs of one line in one shift';
+COMMENT ON VIEW main.downtime IS 'one stop in the planned time of one shift';
+COMMENT ON VIEW main.energy IS 'energy and carbon of one line in one shift';

@@ -32,6 +32,7 @@ SHIFT = Elements(
     startup_scrap=30,
     energy_kwh=450,
     idle_kwh=45,
+    co2e_kg=171,
     reading_count=200,
     good_reading_count=190,
     ideal_s=20 * 1000,
@@ -57,7 +58,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Kpis)])
 def test_each_kpi_is_what_its_formula_gives(name: str) -> None:
-    assert getattr(kpis(SHIFT, co2_kg_per_kwh=0.38), name) == pytest.approx(GOLDEN[name])
+    assert getattr(kpis(SHIFT), name) == pytest.approx(GOLDEN[name])
 
 
 def test_oee_is_what_the_package_oee_gives_for_its_example() -> None:
@@ -72,18 +73,14 @@ def test_oee_is_what_the_package_oee_gives_for_its_example() -> None:
 
 
 def test_a_kpi_of_nothing_is_none() -> None:
-    found = kpis(Elements(), co2_kg_per_kwh=0.38)
+    found = kpis(Elements())
     assert [getattr(found, field.name) for field in fields(found)] == [None] * len(GOLDEN)
 
 
 def test_without_a_planned_rate_only_what_needs_it_is_unknown() -> None:
-    found = kpis(replace(SHIFT, ideal_s=None), co2_kg_per_kwh=0.38)
+    found = kpis(replace(SHIFT, ideal_s=None))
     unknown = {field.name for field in fields(found) if getattr(found, field.name) is None}
     assert unknown == {"effectiveness", "oee", "teep"}
-
-
-def test_without_a_factor_there_is_no_carbon() -> None:
-    assert kpis(SHIFT).co2e_per_good is None
 
 
 def test_a_week_is_the_sum_of_its_shifts_and_not_the_mean_of_their_kpis() -> None:

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gainline import wiring
-from gainline.config import Settings, StoreSection
+from gainline.config import Settings
 from gainline.flow import Bench, Intake
+from gainline.sections import KpiSection, StoreSection
+from gainline.shift_keeping import keep_shifts_of
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch
@@ -58,6 +60,7 @@ def message(line: str, minute: int) -> tuple[int, Received]:
         "pressure": round(warm / 10 + (minute * 3 % 7) / 50, 3),
         "state": 0 if stopped else 1,
         "good_count": counted,
+        "energy_kwh": minute * 2,
     }
     delay = 180 if minute in LATE and line == "L01" else 0
     received_us = round(at(minute + delay).timestamp() * 1e6) + 200_000
@@ -71,7 +74,9 @@ def message(line: str, minute: int) -> tuple[int, Received]:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The way of messages into a store, three days of them, without a broker."""
     folder = tmp_path_factory.mktemp("queries") / "lake"
-    settings = Settings(store=StoreSection(folder=str(folder)))
+    settings = Settings(
+        store=StoreSection(folder=str(folder)), kpi=KpiSection(units_per_hour=200.0)
+    )
     sent = [
         message(line, minute)
         for line in ("L01", "L02")
@@ -96,6 +101,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bench.finish()
     while roll_up(folder):
         pass
+    keep_shifts_of(settings, at(MINUTES))
     return folder
 
 
@@ -124,9 +130,9 @@ def check(title: str) -> Callable[[Callable[[Rows], object]], Callable[[Rows], o
 @check("The newest value of each tag of a line")
 def _(rows: Rows) -> None:
     names = [row["tag"].rpartition("/")[2] for row in rows]
-    assert names == ["good_count", "pressure", "state", "temperature"]
+    assert names == ["energy_kwh", "good_count", "pressure", "state", "temperature"]
     assert {row["source_time"] for row in rows} == {at(MINUTES - 1)}
-    assert rows[0]["value_clean"] == (MINUTES - 1 - COUNTER_BEGINS_ANEW) * 3
+    assert rows[1]["value_clean"] == (MINUTES - 1 - COUNTER_BEGINS_ANEW) * 3
 
 
 @check("A day of a tag")
@@ -160,11 +166,38 @@ def _(rows: Rows) -> None:
     assert sum(row["readings"] for row in rows) == 4 * 1440
 
 
+@check("OEE of a week")
+def _(rows: Rows) -> None:
+    assert [(row["line"], f"{row['week']:%Y-%m-%d}") for row in rows] == [
+        (line, "2026-03-02") for line in ("L01", "L02")
+    ]
+    assert rows[0]["availability"] == pytest.approx(1 - 60 / (MINUTES - 1))
+    assert rows[0]["effectiveness"] == pytest.approx(180 / 200 * MINUTES / (MINUTES - 60), rel=0.01)
+    assert rows[0]["oee"] == pytest.approx(rows[0]["availability"] * rows[0]["effectiveness"])
+    assert rows[1]["coverage"] == rows[0]["coverage"] == 1
+
+
+@check("The stops that cost most")
+def _(rows: Rows) -> None:
+    assert [tuple(row.values()) for row in rows] == [
+        (line, "press", "delay", 0.0, DAYS, 60.0) for line in ("L01", "L02")
+    ]
+
+
+@check("Energy and carbon of a day")
+def _(rows: Rows) -> None:
+    assert len(rows) == 2 * DAYS
+    assert rows[1]["kwh"] == pytest.approx(2880)
+    assert rows[1]["idle_share"] == pytest.approx(20 / 1440)
+    assert rows[1]["kwh_per_good"] == pytest.approx(2 / 3)
+    assert rows[1]["kg_per_good"] == pytest.approx(2 / 3 * 0.38)
+
+
 @check("Why readings are not GOOD")
 def _(rows: Rows) -> None:
     words = {(row["reason"], row["quality"]): row for row in rows}
     assert words["spike", 2]["readings"] == 1
-    assert words["spike", 2]["share"] == pytest.approx(1 / (8 * MINUTES - 80))
+    assert words["spike", 2]["share"] == pytest.approx(1 / (10 * MINUTES - 100))
     assert any(reason == "late" for reason, _ in words)
 
 
@@ -242,7 +275,7 @@ def _(rows: Rows) -> None:
 @check("How late readings come")
 def _(rows: Rows) -> None:
     first, second = rows
-    assert first["late"] == 4 * len(LATE)
+    assert first["late"] == 5 * len(LATE)
     assert second["late"] == 0
     assert first["usual_delay_s"] == second["longest_delay_s"] == 0.2
     assert first["longest_delay_s"] == 3 * 3600 + 0.2
@@ -304,7 +337,7 @@ def test_what_is_taken_elsewhere_is_what_was_asked(beside: Path) -> None:
         env={**os.environ, "PATH": path},
     )
     hours = fetch(beside / "lake", "SELECT count(*) AS n FROM hour")["n"][0].as_py()
-    assert hours == 8 * 24 * DAYS
+    assert hours == 10 * 24 * DAYS
     assert pq.read_table(beside / "hours.parquet").num_rows == hours
     with pa.ipc.open_stream(beside / "hours.arrows") as stream:
         assert stream.read_all().num_rows == hours
