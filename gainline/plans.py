@@ -13,7 +13,7 @@ from analytics import gain
 from analytics.gain.gates import CONTROLS_MIN
 from analytics.plan import pilot, rollout, waiting
 from contracts.decision import PilotDesign, PilotPlan, RolloutPlan, Waiting
-from contracts.errors import DataError
+from contracts.errors import ConfigError, DataError
 from contracts.outcome import Gain
 from contracts.panel import Panel, Upgrades
 from gainline.bar import progress_bar
@@ -22,7 +22,9 @@ from gainline.config import Settings
 from gainline.panel_files import read_panel, read_upgrades
 from gainline.pictures import write_pictures
 from gainline.profit_answers import Answer, in_lines
-from gainline.valuation import DAYS_PER_YEAR, days_per_period
+from gainline.valuation import DAYS_PER_YEAR, days_per_period, require_prices
+
+NO_COST = "--budget: economics.investment is 0, so any number of lines is within it; set it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ def show_pilot(
 
 def designed(settings: Settings, asked: PilotAsked) -> PilotPlan:
     """Try the designs that are asked for on the panel before any upgrade."""
+    if asked.budget is not None and not settings.economics.investment:
+        raise ConfigError(NO_COST)
     anticipation = settings.gain.anticipation_periods
     panel = read_panel(asked.panel)
     if asked.upgrades is not None:
@@ -102,6 +106,7 @@ def show_rollout(
 
 def rolled_out(settings: Settings, asked: RolloutAsked) -> tuple[RolloutPlan, Gain]:
     """Fit the gain and decide on the lines that are left."""
+    require_prices(settings)
     panel, upgrades = read_panel(asked.panel), read_upgrades(asked.upgrades)
     section = settings.gain
     fitted = gain.fit(
@@ -112,6 +117,8 @@ def rolled_out(settings: Settings, asked: RolloutAsked) -> tuple[RolloutPlan, Ga
         anticipation=section.anticipation_periods,
     )
     left = candidates(settings, panel, upgrades, asked.costs)
+    if left and asked.budget is not None and not any(one.economics.investment for one in left):
+        raise ConfigError(NO_COST)
     plan = rollout.plan(left, fitted.next_draws, budget=asked.budget, level=section.level)
     if asked.wait:
         learning = _learning(panel, upgrades, asked.wait)

@@ -29,7 +29,7 @@ from gainline.profit_answers import (
     tornado_of,
 )
 from gainline.scenarios import economics_of
-from gainline.valuation import is_stated, panel_economics, stated_economics
+from gainline.valuation import is_stated, panel_economics, require_prices, stated_economics
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def case_of(settings: Settings, asked: Asked) -> Case:
     if asked.panel is None or asked.upgrades is None:
         prospect = Prospect.known(asked.alpha or 0.0, asked.beta or 0.0)
         return Case(prospect, stated_economics)
+    require_prices(settings)
     panel, upgrades = read_panel(asked.panel), read_upgrades(asked.upgrades)
     fitted = gain.fit(
         panel,

@@ -14,7 +14,7 @@ from analytics.profit import Component, Economics, Plant
 from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config import Settings
-from gainline.sections import ComponentSection
+from gainline.sections import ComponentSection, EconomicsSection
 
 DAYS_PER_YEAR = 365.25
 
@@ -107,6 +107,15 @@ def stated_economics(settings: Settings) -> Economics:
         unit_cost=section.unit_cost,
         energy_kwh_per_unit=section.energy_kwh_per_unit or 0.0,
     )
+
+
+def require_prices(settings: Settings) -> None:
+    """Raise ConfigError where nothing is said of what a line earns: a default is no price."""
+    if settings.economics == EconomicsSection():
+        raise ConfigError(
+            "economics: nothing is set, so what a unit sells for is not known; give --config FILE"
+            " with economics.price_per_unit and what else is true of your lines"
+        )
 
 
 def measured_economics(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
-from tests.pages import Example, examples, make_plant, printed
+from tests.pages import DOCS, Example, examples, make_plant, printed
 
 EXAMPLES = examples()
 # The profit model is plain arithmetic. A plan rests on fits to a simulated plant, whose last digits
@@ -34,6 +35,13 @@ def test_the_page_shows_what_the_command_prints(example: Example, plant: Path) -
             assert set(word) == set(there) == {"-"} or word == there
         else:
             assert _number(word) == pytest.approx(number, rel=relative, abs=absolute)
+
+
+def test_the_python_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "profit.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    exec(program, {})  # noqa: S102 - the page's own words
+    assert capsys.readouterr().out.split() == re.findall(r"\)  # (\S+)", program)
 
 
 def test_both_pages_have_examples() -> None:

@@ -123,7 +123,8 @@ def test_costs_that_do_not_fit_are_refused(
     path = tmp_path / "costs.csv"
     path.write_text(costs)
     files = [str(folder / "panel.csv"), "--upgrades", str(folder / "upgrades.csv")]
-    assert run(["plan", "rollout", *files, "--costs", str(path)]) == 1
+    config = ["--config", str(folder / "gainline.toml")]
+    assert run(["plan", "rollout", *files, "--costs", str(path), *config]) == 1
     assert words in capsys.readouterr().err
 
 
@@ -143,3 +144,15 @@ def test_a_gain_that_no_pilot_could_hope_for_is_refused(
 ) -> None:
     assert run(["plan", "pilot", "panel.csv", "--alpha", "0.9"]) == 2
     assert "multiplier above 1" in capsys.readouterr().err
+
+
+def test_a_budget_without_a_cost_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "gainline.toml"
+    config.write_text("[economics]\nprice_per_unit = 1.6\n")
+    panel, upgrades = str(folder / "panel.csv"), str(folder / "upgrades.csv")
+    words = ["--upgrades", upgrades, "--budget", "1", "--config", str(config)]
+    for verb in ("pilot", "rollout"):
+        assert run(["plan", verb, panel, *words]) == 3
+        assert "economics.investment is 0" in capsys.readouterr().err

@@ -100,8 +100,15 @@ def test_the_gain_of_a_panel_is_priced_with_its_uncertainty(
         assert bounds[name]["low"] < answer[name] < bounds[name]["high"]  # type: ignore[index]
     assert answer["verdict"] == "causal"
     assert answer["line_count"] == 8
-    assert run(["profit", *files]) == 0
+    assert run(["profit", *files, "--config", str(tmp_path / "gainline.toml")]) == 0
     assert "profit_change" in capsys.readouterr().out
+
+
+def test_a_panel_is_not_priced_by_defaults(
+    capsys: pytest.CaptureFixture[str], files: list[str]
+) -> None:
+    assert run(["profit", *files]) == 3
+    assert "economics.price_per_unit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
