@@ -29,7 +29,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.gain.estimate import LINES_TO_GENERALISE, fit
+from analytics.gain import fit
 from analytics.gain.gates import CONTROLS_MIN, PERIODS_MIN
 from contracts.decision import PilotDesign, PilotPlan
 from contracts.errors import DataError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 # The usual power of a trial: four times in five it shows what is there (Cohen 1988).
 POWER = 0.8
+LINES_TO_DIFFER = 3  # two gains say next to nothing about how gains differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,10 +297,10 @@ def _warnings(chosen: PilotDesign, terms: Terms, *, is_enough: bool) -> list[str
     notes = []
     if not is_enough and (terms.alpha, terms.beta) != (None, None):
         notes.append(f"no design shows what is hoped for with probability {terms.power:.0%}")
-    if chosen.line_count < LINES_TO_GENERALISE:
+    if chosen.line_count < LINES_TO_DIFFER:
         notes.append(
             "so few pilot lines cannot tell how lines differ, which a roll-out must know:"
-            f" take {LINES_TO_GENERALISE} at least to decide on one"
+            f" take {LINES_TO_DIFFER} at least to decide on one"
         )
     return notes
 
