@@ -12,6 +12,25 @@ from dataclasses import dataclass, field
 STEPS_MAX = 200_000  # a second of work: a plant's lines rarely take a thousand
 
 
+def choose(
+    values: Sequence[float], costs: Sequence[float], budget: float | None = None
+) -> tuple[list[int], bool]:
+    """Give the places of the items to take, ascending, and whether no choice is worth more.
+
+    `costs` are not negative. Items of no value are left; without a budget all others are taken.
+
+    >>> choose([60.0, 100.0, 120.0], [10.0, 20.0, 30.0], 50.0)
+    ([1, 2], True)
+    """
+    worth_it = [n for n, value in enumerate(values) if value > 0]
+    if budget is None:
+        return worth_it, True
+    order = sorted(worth_it, key=lambda n: (-values[n] / max(costs[n], 1e-300), n))
+    search = _Search([values[n] for n in order], [costs[n] for n in order])
+    search.go(budget)
+    return sorted(order[n] for n in search.chosen), search.step_count < STEPS_MAX
+
+
 @dataclass
 class _Search:
     """Items by value for money, and the best choice found so far."""
@@ -51,22 +70,3 @@ class _Search:
         """Whether an item that was passed is worth as much and costs no more: then take that."""
         value, cost = self.values[item], self.costs[item]
         return any(self.values[n] >= value and self.costs[n] <= cost for n in passed)
-
-
-def choose(
-    values: Sequence[float], costs: Sequence[float], budget: float | None = None
-) -> tuple[list[int], bool]:
-    """Give the places of the items to take, ascending, and whether no choice is worth more.
-
-    `costs` are not negative. Items of no value are left; without a budget all others are taken.
-
-    >>> choose([60.0, 100.0, 120.0], [10.0, 20.0, 30.0], 50.0)
-    ([1, 2], True)
-    """
-    worth_it = [n for n, value in enumerate(values) if value > 0]
-    if budget is None:
-        return worth_it, True
-    order = sorted(worth_it, key=lambda n: (-values[n] / max(costs[n], 1e-300), n))
-    search = _Search([values[n] for n in order], [costs[n] for n in order])
-    search.go(budget)
-    return sorted(order[n] for n in search.chosen), search.step_count < STEPS_MAX

@@ -115,6 +115,15 @@ def design(
     )
 
 
+def power_of(design: PilotDesign, *, alpha: float = 1.0, beta: float = 0.0) -> tuple[float, float]:
+    """Give the probability that a design shows this alpha, and this beta."""
+    effects = (math.log(alpha), -math.log1p(-beta))
+    shares = [
+        float((row < effect).mean()) for row, effect in zip(design.needed, effects, strict=True)
+    ]
+    return shares[0], shares[1]
+
+
 def untouched(panel: Panel, upgrades: Upgrades, anticipation: int = 0) -> Panel:
     """Keep of every line what lies before its upgrade, less the periods that anticipate it."""
     dates = dict(
@@ -254,15 +263,6 @@ def _shifts(found: Gain) -> tuple[float, float]:
 def _alarms(found: Gain) -> tuple[bool, bool]:
     alpha, beta = found.alpha, found.beta
     return not alpha.low <= 1 <= alpha.high, not beta.low <= 0 <= beta.high
-
-
-def power_of(design: PilotDesign, *, alpha: float = 1.0, beta: float = 0.0) -> tuple[float, float]:
-    """Give the probability that a design shows this alpha, and this beta."""
-    effects = (math.log(alpha), -math.log1p(-beta))
-    shares = [
-        float((row < effect).mean()) for row, effect in zip(design.needed, effects, strict=True)
-    ]
-    return shares[0], shares[1]
 
 
 def _design(

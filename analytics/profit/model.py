@@ -94,7 +94,8 @@ def year(terms: Terms, economics: Economics) -> Year:
     t, lines = terms, economics.line_count
     energy_beta = _beta_of(economics.energy_beta, t)
     dearer = t.energy_kwh_per_unit * (t.energy_price_per_kwh - economics.energy_price_per_kwh)
-    removed = sum((part.share * _beta_of(part.beta, t) for part in economics.parts), t.beta * 0)
+    betas = torch.stack([part.share * _beta_of(part.beta, t) for part in economics.parts])
+    removed = betas.sum(dim=0)  # (n,) share of the unit cost
     cost = t.unit_cost + dearer
     saved = t.unit_cost * removed + dearer * energy_beta
     if economics.margin is None:
