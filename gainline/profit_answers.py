@@ -26,7 +26,12 @@ class Found:
 
 
 def figures_of(earned: Profit) -> dict[str, Interval]:
-    """Give the figures of a profit by name; those that there are."""
+    """Give the figures of a profit by name; those that there are.
+
+    Where the energy of a unit is not known, nothing is said of it.
+    """
+    energy = earned.energy_change_kwh
+    carbon = earned.co2_before_kg_per_unit > 0
     figures: dict[str, Interval | None] = {
         "profit_ratio": earned.ratio,
         "profit_after": earned.after,
@@ -36,9 +41,9 @@ def figures_of(earned: Profit) -> dict[str, Interval]:
         "roi": earned.roi,
         "payback_years": earned.payback_years,
         "discounted_payback_years": earned.discounted_payback_years,
-        "energy_change_kwh": earned.energy_change_kwh,
-        "co2_change_t": earned.co2_change_t,
-        "co2_after_kg_per_unit": earned.co2_after_kg_per_unit,
+        "energy_change_kwh": energy if (energy.low, energy.high) != (0, 0) else None,
+        "co2_change_t": earned.co2_change_t if carbon else None,
+        "co2_after_kg_per_unit": earned.co2_after_kg_per_unit if carbon else None,
     }
     return {name: each for name, each in figures.items() if each is not None}
 
@@ -55,9 +60,10 @@ def answer_of(earned: Profit, prospect: Prospect, fitted: Gain | None) -> Answer
     answer: Answer = {
         **{name: finite(each.estimate) for name, each in figures.items()},
         "profit_before": earned.before,
-        "co2_before_kg_per_unit": earned.co2_before_kg_per_unit,
         "currency": earned.currency,
     }
+    if earned.co2_before_kg_per_unit > 0:
+        answer["co2_before_kg_per_unit"] = earned.co2_before_kg_per_unit
     if fitted is not None:
         answer["intervals"] = {
             name: {"low": finite(each.low), "high": finite(each.high)}

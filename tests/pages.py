@@ -33,20 +33,18 @@ class Example(NamedTuple):
 
 
 def examples() -> list[Example]:
-    """Each command that stands just before a block of text, with the first TOML of its page."""
+    """Each command that stands just before a block of text, with the nearest TOML above it."""
     found = []
     for page in PAGES:
         text = (DOCS / page).read_text(encoding="utf-8")
-        settings = TOML.findall(text)[0]
-        found += [
-            Example(page, settings, match["command"].strip(), match["answer"])
-            for match in EXAMPLE.finditer(text)
-        ]
+        for match in EXAMPLE.finditer(text):
+            settings = TOML.findall(text[: match.start()])[-1]
+            found.append(Example(page, settings, match["command"].strip(), match["answer"]))
     return found
 
 
 def make_plant(folder: Path) -> None:
-    """Write the files of docs/plan.md: a plant before any upgrade, and one with four."""
+    """Write the files of both pages: a plant before any upgrade, and one with four."""
     past, later = (simulate(PlantPlan(upgraded_share=share)) for share in (0.0, 0.25))
     write_table(past.books.panel.table, folder / "past.csv")
     write_table(later.books.panel.table, folder / "panel.csv")
