@@ -27,12 +27,40 @@ _CHARTS = {
     "step_unit_cost": "Lower\nunit cost",
     "step_both": "Both\ntogether",
     "step_running_cost": "Running cost",
+    "step_co2": "Carbon",
     "step_after": "After",
     "chart_quality": "Readings by the reason they were doubted",
     "quality_axis": "readings",
     "chart_series": "Readings of {tag}",
     "series_uncertain": "uncertain",
     "series_bad": "bad",
+}
+
+_DECISION = {
+    "chart_tornado": "What each input does to the net present value",
+    "npv_axis": "net present value, {money}",
+    "input_alpha": "alpha",
+    "input_beta": "beta",
+    "input_price": "Price of a good unit",
+    "input_margin": "Margin on the cost",
+    "input_unit_cost": "Unit cost",
+    "input_good_units": "Good units a year",
+    "input_demand_units": "Demand, units a year",
+    "input_running_cost": "Running cost a year",
+    "input_investment": "Investment",
+    "input_discount_rate": "Discount rate",
+    "input_tax_rate": "Tax rate",
+    "input_energy_kwh_per_unit": "kWh of a good unit",
+    "input_energy_price_per_kwh": "Price of a kWh",
+    "input_co2_kg_per_kwh": "Carbon of a kWh, kg",
+    "input_co2_price_per_t": "Price of a tonne of carbon",
+    "chart_scenarios": "Net present value under each scenario",
+    "chart_break_even": "Alphas and betas that just reach the target",
+    "target_curve": "{key} = {value}",
+    "chart_power": "Probability that a pilot shows a gain",
+    "power_axis": "Probability to show it",
+    "design": "lines: {lines}, periods: {periods}",
+    "chart_rollout": "Net present value of upgrading each line that is left",
 }
 
 _VERDICT = {
@@ -121,6 +149,18 @@ _REPORT = {
     "estimate": "Estimate",
     "ratio": "Profit after / before",
     "npv": "Net present value, {currency}",
+    "irr": "Internal rate of return, a year",
+    "roi": "Return over all years, times the investment",
+    "discounted_payback": "Discounted payback, years",
+    "even": "It pays for itself with {ways}.",
+    "even_alpha": "{change} output alone",
+    "even_beta": "{change} unit cost alone",
+    "even_or": " or with ",
+    "even_both": "It pays for itself only where output and unit cost improve together.",
+    "even_chance": "By what is known of the gain, the probability that it does is {chance}.",
+    "tornado_note": "Net present value when one input moves and all others stay: light below its "
+    "estimate, dark above. Alpha and beta move over their {level} intervals, every other input by "
+    "a tenth each way, which is a ruler to compare them by.",
     "energy_change": "Change of energy, kWh a year",
     "co2_change": "Change of CO2e, t a year",
     "co2_unit": "CO2e per good unit, kg (before: {before})",
@@ -187,4 +227,4 @@ _REPORT = {
     "product mix, ambient temperature and load hours where these are known.",
 }
 
-ENGLISH: Words = MappingProxyType(_CHARTS | _VERDICT | _REPORT)
+ENGLISH: Words = MappingProxyType(_CHARTS | _DECISION | _VERDICT | _REPORT)

@@ -1,9 +1,11 @@
 """What analytics concludes: gain, profit, report."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,11 @@ from contracts.errors import ContractError
 from contracts.notes import Note
 from contracts.panel import Panel, Upgrades
 
+if TYPE_CHECKING:
+    from contracts.decision import Needed, Sensitivity
+
 Verdict = Literal["causal", "before_after"]
-BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "after"]
+BridgeName = Literal["before", "output", "unit_cost", "both", "running_cost", "co2", "after"]
 LeftOutReason = Literal["missing", "coverage", "no_output", "no_cost", "no_load"]
 
 
@@ -71,9 +76,13 @@ class Profit:
 
     The estimates are the model's values at the point estimate of alpha and beta, so they add up;
     the bounds are quantiles over the joint draws at `level`. In `bridge`, the estimates of
-    before + output + unit_cost + both + running_cost = after. A `payback_years` of infinity
-    means never. `ratio` is after / before, None where there was no profit before. Changes are
-    after minus before, so a saving is negative. `co2_source` says where the factor is from.
+    before + output + unit_cost + both + running_cost + co2 = after; co2 is a step where carbon has
+    a price. Profit is before tax; `npv`, `irr` (a share a year), `roi` (a multiple, over all years)
+    and payback are after it, and so is `loss_chance`, the share of the draws with an NPV below 0.
+    `irr` and `roi` are None where nothing is invested. A payback of infinity means never;
+    discounted, not within the years that count. `ratio` is after / before, None where there was no
+    profit before. Changes are after minus before, so a saving is negative. `co2_source` says where
+    the factor is from.
     """
 
     currency: str
@@ -83,7 +92,11 @@ class Profit:
     change: Interval
     ratio: Interval | None
     npv: Interval
+    loss_chance: float
+    irr: Interval | None
+    roi: Interval | None
     payback_years: Interval
+    discounted_payback_years: Interval
     energy_change_kwh: Interval
     co2_change_t: Interval
     co2_before_kg_per_unit: float
@@ -164,7 +177,8 @@ class Report:
     `made_at` has a time zone. `period` is the first and the last day reported on. Without
     `gain` the report is about the data alone: recordings have no upgrades, or the gain cannot be
     fitted yet, and `no_gain_because` says why. `panel` and `upgrades` are drawn, not repeated.
-    `queries`: what it gives -> the SQL that gave it.
+    `tornado` and `break_even` (NPV 0) belong to `profit`. `queries`: what it gives -> the SQL that
+    gave it.
     """
 
     title: str
@@ -175,6 +189,8 @@ class Report:
     gain: Gain | None = None
     no_gain_because: str = ""
     profit: Profit | None = None
+    tornado: tuple[Sensitivity, ...] = ()
+    break_even: Needed | None = None
     panel: Panel | None = None
     upgrades: Upgrades | None = None
     left_out: tuple[LeftOut, ...] = ()

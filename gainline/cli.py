@@ -37,6 +37,7 @@ from gainline.options import (
     settings_of,
     store_folder,
 )
+from gainline.plan_verbs import plan_app
 from gainline.profit_verbs import profit_app
 from gainline.store_verbs import store_app
 from gainline.tag_verbs import tags_app
@@ -56,6 +57,7 @@ app.add_typer(store_app)
 app.add_typer(kpi_app)
 app.add_typer(gain_app)
 app.add_typer(profit_app)
+app.add_typer(plan_app, name="plan", help="A pilot before an upgrade, a roll-out after it.")
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
 app.add_typer(note_app, name="note", help="What people say: reasons, stops, prices, remarks.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")

@@ -28,6 +28,7 @@ from gainline.sections import (
     PanelSection,
     PricesSection,
     PrivacySection,
+    ScenarioSection,
     ScheduleSection,
     Secret,
     Section,
@@ -55,6 +56,7 @@ class Settings(Section, frozen=True):
     kpi: KpiSection = KpiSection()
     prices: PricesSection = PricesSection()
     economics: EconomicsSection = EconomicsSection()
+    scenarios: tuple[ScenarioSection, ...] = ()
     gain: GainSection = GainSection()
     upgrades: tuple[UpgradeSection, ...] = ()
     schedule: tuple[ScheduleSection, ...] = ()

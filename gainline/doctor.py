@@ -22,6 +22,7 @@ from gainline.page.flowstate import flow_state
 from gainline.partitions import partitions
 from gainline.places import templates
 from gainline.private import check_rules, privacy_of
+from gainline.scenarios import check_scenarios
 from gainline.schedule import due_slots
 from gainline.store_place import check_location, store_folder
 from gainline.zones import zone_finder
@@ -91,6 +92,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
     check_location(settings)
     wiring.rule_for(settings)
     check_calendars(settings)
+    check_scenarios(settings)
     now = datetime.now(UTC)
     for schedule in settings.schedule:
         due_slots(schedule, after=now, now=now)

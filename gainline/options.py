@@ -54,6 +54,9 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of the lake.", readable=False)
 ]
 TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Filter; repeatable.")]
+ChartsOption = Annotated[
+    Path | None, typer.Option("--charts", help="Folder to draw into, as SVG.", readable=False)
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FromOption = Annotated[
     datetime | None,

@@ -11,9 +11,13 @@ import pyarrow as pa
 import structlog
 
 from analytics import gain, panel, profit
+from analytics.profit import Economics
+from analytics.profit.sensitivity import sensitivities
+from analytics.profit.targets import needed
 from analytics.report import render
 from contracts.batches import LedgerEntry
-from contracts.errors import DataError
+from contracts.decision import Prospect
+from contracts.errors import ConfigError, DataError
 from contracts.outcome import QualityRow, Report, Series, Truth
 from gainline import valuation
 from gainline.config import Settings
@@ -213,16 +217,24 @@ def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
         ramp=settings.gain.ramp_periods,
         anticipation=settings.gain.anticipation_periods,
     )
+    economics = valuation.economics(settings, built.panel, periods)
     return replace(
-        report,
+        _with_money(report, Prospect.measured(fitted), economics),
         gain=fitted,
-        profit=profit.push(
-            fitted.draws,
-            valuation.economics(settings, built.panel, periods),
-            point=(fitted.alpha.estimate, fitted.beta.estimate),
-            level=fitted.level,
-        ),
         panel=built.panel,
         upgrades=upgrades,
         left_out=built.left_out,
+    )
+
+
+def _with_money(report: Report, prospect: Prospect, economics: Economics) -> Report:
+    """Add what the gain is worth, what matters for that, and where it would break even."""
+    earned = profit.push(prospect.draws, economics, point=prospect.point, level=prospect.level)
+    is_paid_for = economics.investment > 0 or economics.running_cost > 0
+    try:
+        even = needed(prospect, economics, "npv", 0.0) if is_paid_for else None
+    except ConfigError:  # no gain pays for it: the payback already says never
+        even = None
+    return replace(
+        report, profit=earned, tornado=sensitivities(prospect, economics), break_even=even
     )

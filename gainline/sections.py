@@ -27,6 +27,7 @@ Days = Annotated[float, msgspec.Meta(gt=0, le=365_000)]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Taken from the environment as it stands there, quotes and all.
 Secret = NewType("Secret", str)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -246,22 +247,83 @@ class PricesSection(Section, frozen=True):
     energy_per_kwh: NotNegative = 0.18
     material_per_kg: NotNegative = 1.40
     co2_kg_per_kwh: NotNegative = 0.38
+    co2_price_per_t: NotNegative = 0.0
     co2_tag: Text | None = None
     co2_source: str = "set by the user"
+
+
+class PlantSection(Section, frozen=True):
+    """What a line makes and spends, from what is known of the plant."""
+
+    hours_per_year: Positive
+    units_per_hour: Positive
+    oee: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    material_cost_per_unit: NotNegative = 0.0
+    energy_kwh_per_unit: NotNegative = 0.0
+    labour_cost_per_hour: NotNegative = 0.0
+    maintenance_cost_per_hour: NotNegative = 0.0
+
+
+class ComponentSection(Section, frozen=True):
+    """A part of the unit cost, and what the upgrade removes of it."""
+
+    name: Text
+    share: Share | None = None
+    beta: Annotated[float, msgspec.Meta(ge=-LARGEST, lt=1)] | None = None
 
 
 class EconomicsSection(Section, frozen=True):
     """What a unit sells for and what the upgrade costs; every figure is of one line."""
 
+    pricing: Literal["fixed_price", "cost_plus"] = "fixed_price"
     price_per_unit: Positive = 20.0
+    margin: Positive = 0.1
     good_units_per_year: Positive | None = None
     unit_cost: Positive | None = None
+    energy_kwh_per_unit: NotNegative | None = None
+    plant: PlantSection | None = None
+    components: tuple[ComponentSection, ...] = ()
     fixed_cost_per_year: NotNegative = 0.0
     investment: NotNegative = 0.0
     running_cost_per_year: NotNegative = 0.0
     demand_per_year: Positive | None = None
-    discount_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.08
+    discount_rate: Share = 0.08
     horizon_years: Years = 10
+    tax_rate: Share = 0.0
+    depreciation_years: Years | None = None
+
+
+class EconomicsChange(Section, frozen=True):
+    """What a scenario says of the economics instead."""
+
+    pricing: Literal["fixed_price", "cost_plus"] | None = None
+    price_per_unit: Positive | None = None
+    margin: Positive | None = None
+    good_units_per_year: Positive | None = None
+    unit_cost: Positive | None = None
+    fixed_cost_per_year: NotNegative | None = None
+    investment: NotNegative | None = None
+    running_cost_per_year: NotNegative | None = None
+    demand_per_year: Positive | None = None
+    discount_rate: Share | None = None
+    horizon_years: Years | None = None
+    tax_rate: Share | None = None
+
+
+class PricesChange(Section, frozen=True):
+    """What a scenario says of the prices instead."""
+
+    energy_per_kwh: NotNegative | None = None
+    co2_kg_per_kwh: NotNegative | None = None
+    co2_price_per_t: NotNegative | None = None
+
+
+class ScenarioSection(Section, frozen=True):
+    """The same gain under other economics."""
+
+    name: Text
+    economics: EconomicsChange = EconomicsChange()
+    prices: PricesChange = PricesChange()
 
 
 class GainSection(Section, frozen=True):

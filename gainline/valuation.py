@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.panel import MetricNames, Prices
-from analytics.profit import Economics
+from analytics.profit import Component, Economics, Plant
 from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config import Settings
+from gainline.sections import ComponentSection, EconomicsSection
 
 DAYS_PER_YEAR = 365.25
 
@@ -57,14 +59,23 @@ def economics(settings: Settings, whole: Panel, periods: pa.Table) -> Economics:
     Raises DataError where there is no such period.
     """
     before = _before_upgrade(whole, upgrades(settings))
-    output, cost = pc.sum(before["output"]).as_py(), _sum_of_products(before)
-    measured = _economics(
-        settings,
-        good_units=output / before.num_rows * DAYS_PER_YEAR / _days_per_period(whole),
-        unit_cost=cost / output,
-    )
-    energy = _energy(before, periods, settings) / output
-    return replace(measured, energy_kwh_per_unit=energy, line_count=len(settings.upgrades))
+    energy = _energy(before, periods, settings) / pc.sum(before["output"]).as_py()
+    measured = measured_economics(settings, before, days_per_period(whole), energy)
+    return replace(measured, line_count=len(settings.upgrades))
+
+
+def panel_economics(settings: Settings, whole: Panel, upgraded: Upgrades) -> Economics:
+    """Describe one upgraded line likewise, its energy by the configuration."""
+    before = _before_upgrade(whole, upgraded)
+    energy = settings.economics.energy_kwh_per_unit or 0.0
+    measured = measured_economics(settings, before, days_per_period(whole), energy)
+    return replace(measured, line_count=upgraded.table.num_rows)
+
+
+def is_stated(settings: Settings) -> bool:
+    """Tell whether the configuration says what a line made and spent before its upgrade."""
+    section = settings.economics
+    return section.plant is not None or None not in (section.good_units_per_year, section.unit_cost)
 
 
 def stated_economics(settings: Settings) -> Economics:
@@ -73,30 +84,106 @@ def stated_economics(settings: Settings) -> Economics:
     Raises ConfigError where that does not say what the line made and spent before its upgrade.
     """
     section = settings.economics
+    if section.plant is not None:
+        plant = Plant(
+            **msgspec.structs.asdict(section.plant),
+            energy_price_per_kwh=settings.prices.energy_per_kwh,
+        )
+        return _economics(
+            settings,
+            good_units=section.good_units_per_year or plant.good_units,
+            unit_cost=section.unit_cost or plant.unit_cost,
+            energy_kwh_per_unit=plant.energy_kwh_per_unit,
+            components=plant.components,
+        )
     if section.good_units_per_year is None or section.unit_cost is None:
         raise ConfigError(
-            "economics: good_units_per_year and unit_cost are not set; the model fixed_price"
-            " needs both"
+            "economics: good_units_per_year and unit_cost are not set; give both, or plant, or a"
+            " panel to measure them on"
         )
-    return _economics(settings, good_units=section.good_units_per_year, unit_cost=section.unit_cost)
+    return _economics(
+        settings,
+        good_units=section.good_units_per_year,
+        unit_cost=section.unit_cost,
+        energy_kwh_per_unit=section.energy_kwh_per_unit or 0.0,
+    )
 
 
-def _economics(settings: Settings, *, good_units: float, unit_cost: float) -> Economics:
-    section = settings.economics
+def require_prices(settings: Settings) -> None:
+    """Raise ConfigError where nothing is said of what a line earns: a default is no price."""
+    if settings.economics == EconomicsSection():
+        raise ConfigError(
+            "economics: nothing is set, so what a unit sells for is not known; give --config FILE"
+            " with economics.price_per_unit and what else is true of your lines"
+        )
+
+
+def measured_economics(
+    settings: Settings, rows: pa.Table, days: float, energy_kwh_per_unit: float
+) -> Economics:
+    """Describe one line by rows of a panel whose periods are so many days long, taken to a year."""
+    output, cost = pc.sum(rows["output"]).as_py(), _sum_of_products(rows)
+    return _economics(
+        settings,
+        good_units=output / rows.num_rows * DAYS_PER_YEAR / days,
+        unit_cost=cost / output,
+        energy_kwh_per_unit=energy_kwh_per_unit,
+    )
+
+
+def _economics(
+    settings: Settings,
+    *,
+    good_units: float,
+    unit_cost: float,
+    energy_kwh_per_unit: float,
+    components: tuple[Component, ...] = (),
+) -> Economics:
+    section, priced = settings.economics, settings.prices
+    is_fixed = section.pricing == "fixed_price"
     return Economics(
         good_units=good_units,
         unit_cost=unit_cost,
-        price=section.price_per_unit,
+        price=section.price_per_unit if is_fixed else None,
+        margin=None if is_fixed else section.margin,
         fixed_cost=section.fixed_cost_per_year,
         running_cost=section.running_cost_per_year,
         investment=section.investment,
         years=section.horizon_years,
         discount_rate=section.discount_rate,
+        tax_rate=section.tax_rate,
+        depreciation_years=section.depreciation_years,
         demand_units=math.inf if section.demand_per_year is None else section.demand_per_year,
-        co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,
-        co2_source=settings.prices.co2_source,
-        currency=settings.prices.currency,
+        components=_components(section.components, components),
+        energy_kwh_per_unit=energy_kwh_per_unit,
+        energy_price_per_kwh=priced.energy_per_kwh,
+        co2_kg_per_kwh=priced.co2_kg_per_kwh,
+        co2_price_per_t=priced.co2_price_per_t,
+        co2_source=priced.co2_source,
+        currency=priced.currency,
     )
+
+
+def _components(
+    said: tuple[ComponentSection, ...], known: tuple[Component, ...]
+) -> tuple[Component, ...]:
+    """Take the parts that are said; of a plant, whose shares are known, only their betas."""
+    if not known:
+        without = [each.name for each in said if each.share is None]
+        if without:
+            raise ConfigError(f"economics.components: {without[0]} has no share; give one")
+        return tuple(
+            Component(name=each.name, share=each.share or 0.0, beta=each.beta) for each in said
+        )
+    names = [part.name for part in known]
+    for each in said:
+        if each.name not in names or each.share is not None:
+            raise ConfigError(
+                f"economics.components: with plant a component is one of {', '.join(names)} and"
+                f" has a beta alone, not {each.name} with share {each.share}"
+            )
+    betas = {each.name: each.beta for each in said}
+    return tuple(replace(part, beta=betas.get(part.name)) for part in known)
 
 
 def _before_upgrade(whole: Panel, upgraded: Upgrades) -> pa.Table:
@@ -122,7 +209,7 @@ def _energy(before: pa.Table, periods: pa.Table, settings: Settings) -> float:
     return float(pc.sum(matched["increase"]).as_py() or 0.0)
 
 
-def _days_per_period(whole: Panel) -> float:
+def days_per_period(whole: Panel) -> float:
     """Give the most frequent distance of two neighbouring periods, in days."""
     days = pc.unique(whole.table["period"]).sort().cast(pa.int32())
     if len(days) < 2:

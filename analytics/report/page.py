@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analytics import charts
+from analytics import charts, decision_charts
 from analytics.report import figures
-from analytics.report.verdict import NO_EFFECT_ALPHA, NO_EFFECT_BETA, is_proven, speak
+from analytics.report.verdict import (
+    NO_EFFECT_ALPHA,
+    NO_EFFECT_BETA,
+    is_proven,
+    say_break_even,
+    speak,
+)
 from analytics.words import ENGLISH, Words
 from contracts.batches import LedgerEntry
 
@@ -41,6 +47,7 @@ def render(report: Report, *, words: Words = ENGLISH) -> str:
             made_at=report.made_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
             words=words,
             spoken=speak(gain, profit, words) if gain else None,
+            even=say_break_even(report.break_even, words) if report.break_even else "",
             charts=_charts(report, words),
             upgraded_on=_upgrade_dates(report),
             quality=_quality_total(report.quality),
@@ -87,6 +94,9 @@ def _charts(report: Report, words: Words) -> dict[str, Markup]:
         drawn["forest"] = charts.gain_forest(report.gain, truth=report.truth, words=words)
     if report.profit is not None:
         drawn["bridge"] = charts.profit_bridge(report.profit, words=words)
+    if report.profit is not None and report.tornado:
+        npv, currency = report.profit.npv.estimate, report.profit.currency
+        drawn["tornado"] = decision_charts.tornado(report.tornado, npv, currency, words=words)
     if any(row.reasons for row in report.quality):
         drawn["quality"] = charts.quality_bars(report.quality, words=words)
     for place, series in enumerate(report.series[:SERIES_MAX]):

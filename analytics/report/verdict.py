@@ -9,9 +9,11 @@ from analytics.report.figures import change, fits, percent, roughly
 
 if TYPE_CHECKING:
     from analytics.words import Words
+    from contracts.decision import Needed
     from contracts.outcome import Gain, Interval, Profit
 
 NO_EFFECT_ALPHA, NO_EFFECT_BETA = 1.0, 0.0
+CHANCE_LEAST = 1e-9  # that none of some thousand draws fails is no certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,22 @@ def speak(gain: Gain, profit: Profit | None, words: Words) -> Spoken:
         tuple(sentences),
         is_warning=not is_causal or set(outcomes) != {"good"},
     )
+
+
+def say_break_even(needed: Needed, words: Words) -> str:
+    """Say what the upgrade takes to pay for itself, by output alone and by cost alone."""
+    ways = []
+    if needed.alpha_alone is not None:
+        ways.append(words["even_alpha"].format(change=change(needed.alpha_alone - 1)))
+    if needed.beta_alone is not None:
+        ways.append(words["even_beta"].format(change=change(-needed.beta_alone)))
+    if not ways:
+        return words["even_both"]
+    said = words["even"].format(ways=words["even_or"].join(ways))
+    if needed.chance is None:
+        return said
+    chance = min(max(needed.chance, CHANCE_LEAST), 1 - CHANCE_LEAST)
+    return said + " " + words["even_chance"].format(chance=percent(chance))
 
 
 def is_proven(interval: Interval, no_effect: float) -> bool:

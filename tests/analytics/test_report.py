@@ -11,10 +11,13 @@ import pyarrow as pa
 import pytest
 
 from analytics.profit import Economics, push
+from analytics.profit.sensitivity import sensitivities
+from analytics.profit.targets import needed
 from analytics.report import figures, render
 from analytics.report.page import ROWS_MAX
 from analytics.words import ENGLISH
 from contracts.batches import LedgerEntry
+from contracts.decision import Prospect
 from contracts.errors import ContractError
 from contracts.notes import Heard, note_of
 from contracts.outcome import (
@@ -96,6 +99,8 @@ FULL = replace(
     truth=Truth(1.2, 0.2),
     gain=PROVEN,
     profit=push(PROVEN.draws, ECONOMICS, point=(1.2, 0.1)),
+    tornado=sensitivities(Prospect.measured(PROVEN), ECONOMICS),
+    break_even=needed(Prospect.measured(PROVEN), ECONOMICS, "npv", 0),
     panel=panel_of(),
     upgrades=Upgrades(
         pa.table({"line": ["line 0"], "upgraded_on": pa.array([date(2025, 3, 3)], pa.date32())})
@@ -214,6 +219,31 @@ def test_the_source_of_the_carbon_factor_stands_below_the_figures() -> None:
     profit = push(PROVEN.draws, replace(ECONOMICS, co2_source="grid of 2025 <b>"))
     text = Page(render(replace(FULL, profit=profit))).text
     assert "Source of the carbon factor: grid of 2025 <b>." in text
+
+
+def test_the_investment_is_told_with_what_it_takes_to_pay(full: str) -> None:
+    text = Page(full).text
+    assert re.search(r"Internal rate of return, a year \d+\.\d % \d+\.\d % to", text)
+    assert "Discounted payback, years" in text
+    assert re.search(
+        r"It pays for itself with \+\d+\.\d % output alone or with .\d+\.\d % unit", text
+    )
+    assert "the probability that it does is > 99.9 %" in text
+    assert "Price of a good unit" in text  # of the tornado
+
+
+def test_without_an_investment_nothing_is_said_of_its_return() -> None:
+    profit = push(PROVEN.draws, replace(ECONOMICS, investment=0))
+    text = Page(render(replace(FULL, profit=profit, tornado=(), break_even=None))).text
+    assert "Internal rate" not in text
+    assert "pays for itself" not in text
+
+
+def test_what_pays_only_by_both_together_is_said() -> None:
+    assert FULL.break_even is not None
+    neither = replace(FULL.break_even, alpha_alone=None, beta_alone=None)
+    text = Page(render(replace(FULL, break_even=neither))).text
+    assert "only where output and unit cost improve together" in text
 
 
 def test_every_ledger_row_and_the_total_carry_the_mark() -> None:

@@ -1,0 +1,34 @@
+"""Reads the files of a panel and of its upgrades."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from contracts.errors import DataError
+from contracts.panel import REQUIRED, Panel, Upgrades
+from gainline.tables import read_table
+
+
+def read_panel(path: Path) -> Panel:
+    """Read a panel. Raises DataError, naming the file, where it is none."""
+    return Panel(_dated(read_table(path, columns=REQUIRED), "period", path))
+
+
+def read_upgrades(path: Path) -> Upgrades:
+    """Read upgrades. Raises DataError, naming the file, where they are none."""
+    return Upgrades(_dated(read_table(path), "upgraded_on", path))
+
+
+def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
+    """Take a column for dates; `line` for text, whatever the file made of it."""
+    if column not in table.column_names or "line" not in table.column_names:
+        return table  # the type that takes it says what is missing
+    try:
+        days = table[column].cast(pa.date32(), safe=False)
+        lines = table["line"].cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise DataError(f"{path}: the column {column!r} holds no dates; write 2026-03-02") from None
+    table = table.set_column(table.column_names.index(column), column, days)
+    return table.set_column(table.column_names.index("line"), "line", lines)
