@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
 from contracts.errors import ContractError
+
+if TYPE_CHECKING:
+    from contracts.notes import Note
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -161,6 +164,7 @@ class RawCommit:
     restarted: tuple[tuple[str, str], ...] = ()
     replayed: tuple[int, ...] = ()  # positions of dead letters that could be read now
     handed_over: tuple[HandedOver, ...] = ()  # of messages that no broker delivered
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         for entry in self.ledger:

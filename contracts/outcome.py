@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from contracts.batches import LedgerEntry
 from contracts.errors import ContractError
+from contracts.notes import Note
 from contracts.panel import Panel, Upgrades
 
 if TYPE_CHECKING:
@@ -157,6 +158,18 @@ class Series:
             raise ContractError(f"the series of {self.tag!r} has columns of different lengths")
 
 
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A note that a report lists, and what it has put aside.
+
+    `instead_of` is None where the note changes no figure of the report, "" where there was nothing
+    in its place.
+    """
+
+    note: Note
+    instead_of: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All that a report says, and the SQL behind every number.
@@ -183,6 +196,7 @@ class Report:
     left_out: tuple[LeftOut, ...] = ()
     quality: tuple[QualityRow, ...] = ()
     series: tuple[Series, ...] = ()
+    notes: tuple[NoteRow, ...] = ()
     ledger: tuple[LedgerEntry, ...] = ()
     queries: Mapping[str, str] = field(default_factory=dict)
 

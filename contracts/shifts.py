@@ -12,7 +12,8 @@ from contracts.batches import TIME
 SpellKind = Literal["work", "break", "maintenance", "off"]
 
 _FIELDS: list[pa.Field[Any]] = [
-    pa.field("site", pa.string()),  # null: of tags that name no site
+    # null: of tags that name no site; or the name of a calendar that some of its machines go by
+    pa.field("site", pa.string()),
     pa.field("day", pa.date32(), nullable=False),  # on which its shift begins
     pa.field("shift", pa.string()),  # null: between shifts
     pa.field("kind", pa.string(), nullable=False),  # SpellKind

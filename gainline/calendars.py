@@ -35,6 +35,11 @@ def calendar_of(settings: Settings, site: str | None) -> Calendar:
     return Calendar(zone=zone_named(zone, "ingest.zone"))
 
 
+def zone_of_site(settings: Settings, site: str | None) -> ZoneInfo:
+    """Give the zone of the clocks at a site, as its calendar has it."""
+    return calendar_of(settings, site).zone
+
+
 def check_calendars(settings: Settings) -> None:
     """Raise ConfigError where a calendar cannot be."""
     for section in settings.calendar:

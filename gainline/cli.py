@@ -22,6 +22,7 @@ from gainline.ending import (
 from gainline.gain_verbs import gain_app
 from gainline.keep_verbs import keep_app
 from gainline.kpi_verbs import kpi_app
+from gainline.note_verbs import note_app
 from gainline.options import (
     BrokerOption,
     ConfigOption,
@@ -58,6 +59,7 @@ app.add_typer(gain_app)
 app.add_typer(profit_app)
 app.add_typer(plan_app, name="plan", help="A pilot before an upgrade, a roll-out after it.")
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")
+app.add_typer(note_app, name="note", help="What people say: reasons, stops, prices, remarks.")
 app.add_typer(tags_app, name="tags", help="Where tags stand, their units and kinds.")
 
 # What SIGTERM ends with exit code 0, also while it still loads what it needs.

@@ -23,6 +23,7 @@ from gainline.sections import (
     IngestSection,
     KpiSection,
     LogSection,
+    NotesSection,
     PageSection,
     PanelSection,
     PricesSection,
@@ -45,6 +46,7 @@ class Settings(Section, frozen=True):
 
     broker: BrokerSection = BrokerSection()
     ingest: IngestSection = IngestSection()
+    notes: NotesSection = NotesSection()
     store: StoreSection = StoreSection()
     tags: tuple[TagSection, ...] = ()
     privacy: PrivacySection = PrivacySection()

@@ -24,6 +24,7 @@ from gainline.config import Settings, load
 from gainline.made_tags import JUDGED_SQL
 from gainline.process import Process, running
 from gainline.reporting import Occasion, write_report
+from gainline.shift_keeping import keep_shifts_of
 from gainline.store_place import store_folder
 from gainline.tables import read_table
 from ingest import replay
@@ -33,6 +34,7 @@ from ingest.outgoing import Outgoing
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from store.query import fetch
+from store.rolling import roll_up
 
 MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be replaced
 # How long the pipeline may stand still before the demo gives up on it: at the first start the judge
@@ -40,6 +42,13 @@ MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be repl
 STILL_FOR_S_MAX = 240.0
 POLL_S = 0.25
 # What the simulated plant's lines earn and what their upgrade costs: made up, like the plant.
+# When the simulated plant may work; when a line does not, its state is 0.
+CALENDAR = """[[calendar]]
+shifts = [
+    { name = "early", start = "06:00", end = "14:00" },
+    { name = "late", start = "14:00", end = "22:00" },
+    { name = "night", start = "22:00", end = "06:00" },
+]"""
 ECONOMICS = """[economics]
 price_per_unit = 1.60
 fixed_cost_per_year = 900000.0
@@ -52,6 +61,11 @@ SELECT coalesce((SELECT sum(received) FROM ledger), 0)::BIGINT AS messages,
        (SELECT arrival FROM house.judge_progress) AS seen,
        (SELECT bool_and(received = stored + duplicate + dead_letter) FROM ledger) AS balances
 """  # noqa: S608  # of our own words
+
+FRESH_SQL = """
+SELECT count(*) AS count FROM clean.readings
+WHERE judge_commit > (SELECT judge_commit FROM house.rollup_progress)
+"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,7 @@ def run_demo(out: Path, *, recordings: tuple[Path, ...], seed: int) -> bool:
             _publish(address, source, process)
             _wait_until_stored(source, settings, process)
     _finish_judging(settings)
+    _sum_up(settings)
     counts = _counts(settings)
     report = write_report(settings, out / "report.html", _occasion(source))
     for line in _summary(source, counts, report):
@@ -156,7 +171,11 @@ def _write_settings(out: Path, address: Address, source: Source) -> Path:
     ]
     if source.plant is not None:
         plan = source.plant.plan
-        lines += [ECONOMICS, f"[gain]\nramp_periods = {plan.ramp_weeks}"]
+        lines += [CALENDAR, ECONOMICS, f"[gain]\nramp_periods = {plan.ramp_weeks}"]
+        rates = ", ".join(
+            f"{line.name} = {run.units_per_hour:.0f}" for line, run in source.plant.runs
+        )
+        lines.append(f"[kpi]\nunplanned = [0]\nunits_per_hour_of = {{ {rates} }}")
         lines.append(
             f"[prices]\nenergy_per_kwh = {plan.price_kwh}\nmaterial_per_kg = {plan.price_kg}"
         )
@@ -219,6 +238,16 @@ def _finish_judging(settings: Settings) -> None:
     """Judge the readings that still wait for their successors: no more will come."""
     with wiring.open_lake(settings, writer="judge") as lake:
         wiring.bench(settings, lake).finish()
+
+
+def _sum_up(settings: Settings) -> None:
+    """Bring the sums of minutes, hours and shifts up to what was judged last."""
+    folder = store_folder(settings)
+    waiting = int(fetch(folder, FRESH_SQL).to_pylist()[0]["count"])
+    with progress_bar("summing up", waiting) as advance:
+        while count := roll_up(folder):
+            advance(count)
+    keep_shifts_of(settings, datetime.now(UTC))
 
 
 def _counts(settings: Settings) -> Counts:

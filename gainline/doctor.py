@@ -26,6 +26,7 @@ from gainline.scenarios import check_scenarios
 from gainline.schedule import due_slots
 from gainline.store_place import check_location, store_folder
 from gainline.zones import zone_finder
+from ingest.noted import check_topic
 from store.scrub_rounds import ROUND, standing
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
@@ -86,6 +87,7 @@ def check_settings(settings: Settings, *, connects: bool = True) -> None:
         privacy_of(settings.privacy)
     check_rules(settings.privacy)
     zone_finder(settings.ingest, templates(settings))
+    check_topic(settings.notes.topic)
     partitions(settings)
     check_location(settings)
     wiring.rule_for(settings)

@@ -1,6 +1,7 @@
 """Decodes one payload as ingest would, for the verb `probe`."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def probe_payload(settings: Settings, topic: str, file: Path | None) -> bool:
     """
     payload = _bytes_of(file) if file else sys.stdin.buffer.read()
     rules = wiring.rules(settings)
-    outcome = decode(topic, payload, rules)
+    outcome = decode(topic, payload, rules, received_us=time.time_ns() // 1000)
     parts: Sequence[Decoded | Refusal] = [outcome]
     if rules.privacy is not None and not isinstance(outcome, Refusal):
         parts, left_out = rules.privacy.shown(topic, outcome)

@@ -83,6 +83,7 @@ class Intake:
             self._catalogue,
             self._reading.rules,
             self._waiting(taken.messages),
+            lambda note_id: bool(self._lake.known_notes([note_id])),
         )
         commit = decode_messages(taken.messages, known, first_arrival=done.arrival)
         remembered = commit.memory, known.next_memory

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analytics.kpi import SECONDS_PER_HOUR, Elements, kpis, losses, total
 from analytics.shifts import Spell, day_of, spell_table, spells
 from contracts.errors import DataError
-from gainline.calendars import calendar_of
+from gainline.kpi_notes import Said
 from gainline.output import as_json, as_text
+from gainline.planning import Plan, plan_of, within
 from gainline.store_place import store_folder
 from store.shift_sums import ShiftMetrics, Span, shift_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 By = Literal["shift", "day", "week"]
 Row = dict[str, Any]
+_Key = tuple[str | None, str, date, str | None]
 
 _KEYS = ("site", "line", "day", "shift")
 # On a terminal: what fits on a line. All of it is in the JSON.
@@ -32,6 +34,8 @@ _SHOWN = (
     *("availability", "effectiveness", "quality_ratio", "oee", "energy_per_good", "co2e_per_good"),
     *("coverage", "good_share"),
 )
+# Beside them where there are such: what KPIs are to be, which notes have changed a figure.
+_SAID = ("targets", "overridden")
 
 
 class When(NamedTuple):
@@ -42,6 +46,13 @@ class When(NamedTuple):
 
 
 _RECENTLY = When()
+_NOTE_IDS = ("reason_note", "overridden")
+
+
+class _Asked(NamedTuple):
+    sums: pa.Table
+    stops: pa.Table
+    said: Said  # by notes
 
 
 def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_json: bool) -> None:
@@ -50,17 +61,20 @@ def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_js
     if in_json:
         _print(rows, list(rows[0]) if rows else [], as_json)
         return
-    shown = [{name: _short(row[name]) for name in _SHOWN} for row in rows]
-    _print(shown, list(_SHOWN), as_text)
+    names = [*_SHOWN, *(name for name in _SAID if any(row[name] for row in rows))]
+    _print([{name: _short(row[name]) for name in names} for row in rows], names, as_text)
 
 
 def show_stops(settings: Settings, line: str | None, when: When, *, in_json: bool) -> None:
     """Print the stops of all lines, or of one, in order of time."""
-    _, stops = _asked(settings, when)
-    rows = _of_line(stops.to_pylist(), line)
+    asked = _asked(settings, when)
+    rows = _of_line(asked.stops.to_pylist(), line)
     for row in rows:
-        row["day"] = row["day"].isoformat()
-    _print(rows, stops.column_names, as_json if in_json else as_text)
+        row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
+    names = list(rows[0])
+    if not in_json:  # people see ids of notes where there are such
+        names = [n for n in names if n not in _NOTE_IDS or any(row[n] for row in rows)]
+    _print(rows, names, as_json if in_json else as_text)
 
 
 def kpi_rows(
@@ -70,13 +84,12 @@ def kpi_rows(
 
     Raises DataError where no line, or not the one that is asked for, has a state.
     """
-    sums, _ = _asked(settings, when)
-    groups: dict[tuple[Any, ...], list[Elements]] = {}
-    for row in _of_line(sums.to_pylist(), line):
-        key = _key(row, by)
+    asked = _asked(settings, when)
+    groups: dict[_Key, list[Row]] = {}
+    for row in _of_line(asked.sums.to_pylist(), line):
         if by != "shift" or row["shift"] is not None:
-            groups.setdefault(key, []).append(_elements(row, settings))
-    return [_told(key, total(each), settings) for key, each in groups.items()]
+            groups.setdefault(_key(row, by), []).append(row)
+    return [_told(key, rows, asked.said) for key, rows in groups.items()]
 
 
 def shift_metrics(settings: Settings) -> ShiftMetrics:
@@ -91,19 +104,12 @@ def shift_metrics(settings: Settings) -> ShiftMetrics:
         running=section.running,
         setup=section.setup,
         down=section.down,
+        unplanned=section.unplanned,
         holds_s=section.state_holds_s,
         small_stop_s=section.small_stop_s,
         co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,
         co2_tag=settings.prices.co2_tag,
     )
-
-
-def within(laid_out: Iterable[Spell], span: Span) -> Iterator[Spell]:
-    """Cut spells to a span: of what was not measured nothing is said."""
-    for one in laid_out:
-        begins, ends = max(one.begins, span.first), min(one.ends, span.last)
-        if begins < ends:
-            yield Spell(one.day, one.shift, one.kind, begins, ends)
 
 
 def worth_of_piece(settings: Settings) -> float | None:
@@ -112,17 +118,27 @@ def worth_of_piece(settings: Settings) -> float | None:
     return None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
 
 
-def _asked(settings: Settings, when: When) -> tuple[pa.Table, pa.Table]:
+def _asked(settings: Settings, when: When) -> _Asked:
+    folder = store_folder(settings)
+    plan = plan_of(settings, folder)
+    laid_out: list[pa.Table] = []
+
     def lay_out(spans: list[Span]) -> pa.Table:
-        return spell_table({span.site: _laid_out(span, settings) for span in spans})
+        named = {
+            name: _laid_out(span, plan, name) for span in spans for name in plan.names_of(span.site)
+        }
+        laid_out.append(spell_table(named))
+        return laid_out[-1]
 
     until = when.until or datetime.now(UTC)
-    metrics = shift_metrics(settings)
-    return shift_sums(store_folder(settings), metrics, lay_out, since=when.since, until=until)
+    metrics = replace(shift_metrics(plan.settings), apart=plan.apart)
+    sums, stops = shift_sums(folder, metrics, lay_out, since=when.since, until=until)
+    return _Asked(sums, stops, Said(plan, laid_out[0]))
 
 
-def _laid_out(span: Span, settings: Settings) -> Iterator[Spell]:
-    calendar = calendar_of(settings, span.site)
+def _laid_out(span: Span, plan: Plan, name: str | None) -> Iterator[Spell]:
+    """Lay out the days of a span by a calendar."""
+    calendar = plan.calendar_named(name)
     days = spells(calendar, day_of(calendar, span.first), day_of(calendar, span.last))
     return within(days, span)
 
@@ -137,23 +153,30 @@ def _of_line(rows: list[Row], line: str | None) -> list[Row]:
     return found
 
 
-def _key(row: Row, by: By) -> tuple[str | None, str, date, str | None]:
+def _key(row: Row, by: By) -> _Key:
     day: date = row["day"]
     if by == "week":
         day -= timedelta(days=day.weekday())
     return row["site"], row["line"], day, row["shift"] if by == "shift" else None
 
 
-def _elements(row: Row, settings: Settings) -> Elements:
-    section = settings.kpi
+def _elements(row: Row, said: Said) -> Elements:
+    priced = said.priced(row["site"], row["line"], row["day"])
+    section = priced.settings.kpi
     rate = section.units_per_hour_of.get(row["line"], section.units_per_hour)
     sums = {name: value for name, value in row.items() if name not in _KEYS}
     produced = row["good"] + row["scrap"] + row["rework"]
+    # what was summed up by the factor of the configuration
+    more = priced.settings.prices.co2_kg_per_kwh - said.configured.prices.co2_kg_per_kwh
+    sums["co2e_kg"] += more * (row["energy_kwh"] - row["hourly_factor_kwh"])
     return Elements(**sums, ideal_s=None if rate is None else produced * SECONDS_PER_HOUR / rate)
 
 
-def _told(key: tuple[Any, ...], elements: Elements, settings: Settings) -> Row:
+def _told(key: _Key, rows: list[Row], said: Said) -> Row:
     site, line, day, shift = key
+    elements = total(_elements(row, said) for row in rows)
+    settings = said.priced(site, line, day).settings
+    shifts = [(site, row["day"], row["shift"]) for row in rows]
     return {
         **dict(zip(_KEYS, (site, line, day.isoformat(), shift), strict=True)),
         **asdict(kpis(elements)),
@@ -164,10 +187,14 @@ def _told(key: tuple[Any, ...], elements: Elements, settings: Settings) -> Row:
             {"name": loss.name, "minutes": loss.minutes, "money": loss.money}
             for loss in losses(elements, worth_of_piece=worth_of_piece(settings))
         ],
+        "targets": said.targets(site, line, day),
+        "overridden": said.changes(line, shifts),
     }
 
 
 def _short(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:g}" for name, number in value.items())
     return f"{value:.4f}" if isinstance(value, float) else value
 
 

@@ -21,7 +21,9 @@ from contracts.errors import ConfigError, DataError
 from contracts.outcome import QualityRow, Report, Series, Truth
 from gainline import valuation
 from gainline.config import Settings
+from gainline.notes_in_force import NOTES_SQL, notes_in_force, places_of_lines
 from gainline.outfile import whole_file
+from gainline.report_notes import applied
 from gainline.schedule import due_slots
 from gainline.store_place import store_folder
 from store.gain_estimates import estimates_of
@@ -110,6 +112,12 @@ def gather(settings: Settings, occasion: Occasion) -> Report:
             ),
             queries={**queries, "Readings drawn": drawn},
         )
+        notes = notes_in_force(lake)
+        if notes:
+            first = found["Time span"]["first"][0].as_py() or datetime.min.replace(tzinfo=UTC)
+            time = first, occasion.until
+            settings, rows = applied(settings, notes, places_of_lines(lake), time)
+            report = replace(report, notes=rows, queries={**report.queries, "Notes": NOTES_SQL})
         if not settings.upgrades:
             return report
         try:

@@ -9,6 +9,7 @@ import msgspec
 
 from ingest.blocks import JOURNAL_BYTES_MIN
 from ingest.frames import MESSAGE_BYTES_MAX
+from ingest.noted import DEFAULT_TOPIC
 from ingest.topics import DEFAULT_TEMPLATE
 
 # Beyond it a number is a slip of the keyboard, and infinity would make every figure infinite.
@@ -77,6 +78,12 @@ class IngestSection(Section, frozen=True):
     zone: str = "UTC"
     zones: dict[str, str] = {}
     partitions: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=1)], ...] = ()
+
+
+class NotesSection(Section, frozen=True):
+    """Where people send notes; an empty topic is nowhere."""
+
+    topic: str = DEFAULT_TOPIC
 
 
 class KeptTags(Section, frozen=True):
@@ -226,6 +233,7 @@ class KpiSection(Section, frozen=True):
     running: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
     setup: tuple[float, ...] = (3.0,)
     down: tuple[float, ...] = (2.0,)
+    unplanned: tuple[float, ...] = ()
     state_holds_s: Positive = 3600.0
     small_stop_s: Positive = 300.0
     units_per_hour: Positive | None = None

@@ -1,15 +1,16 @@
-"""Keeps the sums of shifts in a store, by what the configuration plans."""
+"""Keeps the sums of shifts in a store, by what is planned."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from analytics.shifts import Calendar, Spell, day_of, moment_at, spell_table, spells
-from gainline.calendars import calendar_of
-from gainline.kpis import shift_metrics, within, worth_of_piece
+from gainline.kpis import shift_metrics, worth_of_piece
+from gainline.planning import Plan, plan_of, within
 from gainline.store_place import store_folder
 from store.kept_shifts import LinePlan, Planned, keep_shifts
 
@@ -26,18 +27,19 @@ def keep_shifts_of(
     settings: Settings, now: datetime, tell: Callable[[int], object] = lambda _days: None
 ) -> int:
     """Make anew the sums of all days that have changed; give their number."""
+    folder = store_folder(settings)
     return keep_shifts(
-        store_folder(settings),
-        planned(settings),
+        folder,
+        planned(plan_of(settings, folder)),
         now=now,
         kept_since=_kept_since(settings, now),
         tell=tell,
     )
 
 
-def planned(settings: Settings) -> Planned:
-    """Say what the configuration plans for each day of each site, and for each line."""
-    calendars = cache(lambda site: calendar_of(settings, site))
+def planned(plan: Plan) -> Planned:
+    """Say what is planned for each day of each site, and for each line."""
+    settings, calendars = plan.settings, plan.calendar_named
     figures = _digest(*_figures(settings))
 
     def begin_of(site: str | None, day: date) -> datetime:
@@ -46,19 +48,25 @@ def planned(settings: Settings) -> Planned:
 
     @cache
     def of_day(site: str | None, day: date) -> str:
-        return _digest(figures, *(repr(one) for one in spells(calendars(site), day, day)))
+        return _digest(figures, *plan.of_day(site, day))
 
     def lay_out(wanted: Iterable[tuple[Span, date, date]]) -> pa.Table:
         return spell_table(
             {
-                span.site: _cut(calendars(span.site), span, first, last)
+                name: _cut(calendars(name), span, first, last)
                 for span, first, last in wanted
+                for name in plan.names_of(span.site)
             }
         )
 
     return Planned(
-        metrics=shift_metrics(settings),
-        fingerprint=_digest(figures, *map(repr, settings.calendar), repr(settings.ingest.zones)),
+        metrics=replace(shift_metrics(settings), apart=plan.apart),
+        fingerprint=_digest(
+            figures,
+            *map(repr, settings.calendar),
+            repr(settings.ingest.zones),
+            repr(plan.apart),
+        ),
         day_of=lambda site, moment: day_of(calendars(site), moment),
         begin_of=begin_of,
         lay_out=lay_out,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from clean.settings import Settings as JudgeSettings
 from contracts.tags import Tag, TagRule
+from gainline.calendars import zone_of_site
 from gainline.config import Settings
 from gainline.connection import broker_endpoint, broker_topics
 from gainline.flow import Bench, HowToRead
@@ -22,6 +24,7 @@ from ingest.journal import Journal
 from ingest.journal_view import JournalView
 from ingest.mqtt.marks import MarkPublisher
 from ingest.mqtt.receiver import Receiver
+from ingest.noted import NoteTopics
 from ingest.readings import Limits, Rules
 from ingest.sources import Sources
 from store.lake import Lake, Writer
@@ -115,9 +118,11 @@ def how_to_read(settings: Settings) -> HowToRead:
 
 
 def rules(settings: Settings) -> Rules:
-    """Give the decoders their limits, the zone of times without an offset, what is private."""
+    """Give the decoders limits, zones, what is private, and the topics of notes."""
     zone_of = zone_finder(settings.ingest, templates(settings))
-    return Rules(limits(settings.ingest), zone_of, privacy_of(settings.privacy))
+    template = settings.notes.topic
+    notes = NoteTopics(template, partial(zone_of_site, settings)) if template else None
+    return Rules(limits(settings.ingest), zone_of, privacy_of(settings.privacy), notes)
 
 
 def limits(ingest: IngestSection) -> Limits:

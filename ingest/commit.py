@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from contracts.message import Message, Origin
+    from contracts.notes import Note
     from ingest.catalogue import Catalogue
     from ingest.identity import Memory
     from ingest.layouts import Layout
@@ -45,14 +46,15 @@ class Knowledge:
     """What is known when messages are decoded: what was seen, which tags there are, the rules.
 
     `waiting` is the gateway under which each dead letter is counted that is among the messages and
-    has not been replayed, by its position. `next_memory` is what was seen once the commit that was
-    decoded last is in the lake.
+    has not been replayed, by its position. `has_note` tells of a note, by its id, whether the lake
+    has it. `next_memory` is what was seen once the commit that was decoded last is in the lake.
     """
 
     memory: Memory
     catalogue: Catalogue
     rules: Rules
     waiting: Mapping[int, str] = field(default_factory=dict)
+    has_note: Callable[[str], bool] = lambda _: False
     next_memory: Memory | None = field(default=None, init=False)
 
 
@@ -90,6 +92,8 @@ class _Draft:
         self._catalogue.topic_numbers.retry()
         self._ledger = _Ledger(self.memory.ledger_name)
         self._dead: list[DeadLetter] = []
+        self._notes: dict[str, Note] = {}  # by their ids
+        self._has_note = known.has_note
         self._replayed: list[int] = []
         self._waiting = dict(known.waiting)
         self._handed_over: dict[str, _Counts] = {}
@@ -141,6 +145,7 @@ class _Draft:
         tag_bytes = self._rules.limits.tag_bytes
         if (
             topic.startswith((OWN_TOPICS, PREFIX))
+            or (self._rules.notes is not None and self._rules.notes.has(topic))
             or complaint_of_topic(topic, tag_bytes) is not None
             or len(topic.encode()) >= tag_bytes
         ):
@@ -187,7 +192,8 @@ class _Draft:
 
     def _decode(self, message: Message) -> Outcome:
         if not message.topic.startswith(PREFIX):
-            return Outcome(decode(message.topic, message.payload, self._rules))
+            topic, payload, received_us = message.topic, message.payload, message.received_us
+            return Outcome(decode(topic, payload, self._rules, received_us=received_us))
         return decode_sparkplug(
             message.topic,
             message.payload,
@@ -206,7 +212,8 @@ class _Draft:
         level = level_of(decoded)
         known_by = private.known_by(level, decoded)
         is_new = private.is_nothing and not message.retained
-        if not is_new and not self.memory.admit(level, message, known_by):
+        is_seen = not is_new and not self.memory.admit(level, message, known_by)
+        if is_seen or self._knows(decoded.note):
             self._ledger.of(gateway).duplicate += 1
             return "duplicate"
         if outcome.node_name:
@@ -214,6 +221,10 @@ class _Draft:
         self._keep(private, decoded, level)
         self._ledger.of(gateway).stored += 1
         return "stored"
+
+    def _knows(self, note: Note | None) -> bool:
+        """Tell whether a message is a note that is stored, whichever way it came."""
+        return note is not None and (note.note_id in self._notes or self._has_note(note.note_id))
 
     def _complaint_of(self, outcome: Outcome, decoded: Decoded) -> str:
         if not outcome.apart:
@@ -227,6 +238,8 @@ class _Draft:
         for topic, part in apart or ((message.topic, decoded),):
             self._catalogue.learn(part, topic)
             self.rows.add(message._replace(topic=topic) if apart else message, part, level)
+        if decoded.note is not None:
+            self._notes[decoded.note.note_id] = decoded.note
         if private.left_out:
             self._ledger.of(decoded.gateway or "").left_out += private.left_out
 
@@ -274,6 +287,7 @@ class _Draft:
             marks=changes.changed_marks(),
             restarted=changes.restarted(),
             replayed=tuple(self._replayed),
+            notes=tuple(self._notes.values()),
             handed_over=tuple(
                 HandedOver(name, one.stored, one.duplicate, one.dead_letter, one.readings)
                 for name, one in self._handed_over.items()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ingest import native
 from ingest.document import check_names, parse
+from ingest.noted import decode_note
 from ingest.readings import Context, Decoded, PayloadError, Refusal, Rules
 from ingest.shapes import DOCUMENT_READERS, TEXT_READERS
 from ingest.sparkplug import host
@@ -23,8 +24,12 @@ _DEFAULT_RULES = Rules()
 _UTF8_BYTES_MAX = 4  # of a character: a short message cannot make a long tag
 
 
-def decode(topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES) -> Decoded | Refusal:
+def decode(
+    topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES, *, received_us: int = 0
+) -> Decoded | Refusal:
     """Decode one message, whatever its bytes are; never an exception.
+
+    `received_us` stands for the time of a note that has none.
 
     >>> decode("line1/press", b'{"ts": 1767225600, "force": 2}').readings[0].time_us
     1767225600000000
@@ -37,6 +42,8 @@ def decode(topic: str, payload: bytes, rules: Rules = _DEFAULT_RULES) -> Decoded
     complaint = complaint_of_topic(topic, limits.tag_bytes)
     if complaint:
         return Refusal(*complaint, "")
+    if rules.notes is not None and rules.notes.has(topic):
+        return decode_note(topic, payload, rules.notes, limits, received_us)
     return _decode(Context(topic, limits, rules.zone_of(topic)), payload)
 
 

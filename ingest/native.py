@@ -39,7 +39,7 @@ def read_object(document: object, context: Context) -> Decoded | None:
     """
     if type(document) is not dict or not _is_native(document):
         return None
-    gateway, epoch, seq = _identity_of(document)
+    gateway, epoch, seq = identity_of(document)
     sent = document.get("ts")
     if isinstance(sent, list):
         columns = _columns_of(document, sent, context)
@@ -71,7 +71,7 @@ def identity_in(document: object) -> tuple[str, str | None, int | None]:
     if isinstance(document, dict):
         with suppress(PayloadError):
             gateway = _label_of(document, "gateway") or ""
-            _, epoch, seq = _identity_of(document)
+            _, epoch, seq = identity_of(document)
     return gateway, epoch, seq
 
 
@@ -83,7 +83,8 @@ def _is_native(document: dict[str, object]) -> bool:
     )
 
 
-def _identity_of(document: dict[str, object]) -> tuple[str | None, str | None, int | None]:
+def identity_of(document: dict[str, object]) -> tuple[str | None, str | None, int | None]:
+    """Read gateway, epoch and count, None where there is none. Raises PayloadError."""
     return _label_of(document, "gateway"), _label_of(document, "epoch"), _seq_of(document)
 
 

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from contracts.message import Message
+from contracts.notes import SAID
 from contracts.quality import Quality, words_of
 from ingest.readings import Refusal
 from ingest.rows import Rows
 
 if TYPE_CHECKING:
+    from contracts.notes import Note
     from ingest.readings import Decoded
 
-_EPOCH_NAIVE = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
 
 
 def probe_lines(outcome: Decoded | Refusal) -> list[dict[str, object]]:
-    """Give one object per reading, or the one object of a refusal, ready for JSON.
+    """Give one object per reading, or the one object of a refusal or a note, ready for JSON.
 
     The readings pass through the table that ingest would store.
 
@@ -29,6 +32,8 @@ def probe_lines(outcome: Decoded | Refusal) -> list[dict[str, object]]:
     """
     if isinstance(outcome, Refusal):
         return [{"refused": outcome.code, "detail": outcome.words}]
+    if outcome.note is not None:
+        return [_said(outcome.note)]
     rows = Rows()
     rows.add(Message(0, outcome.topic, b"", 0, retained=False), outcome, "")
     table = rows.table(first_arrival=0)
@@ -47,6 +52,16 @@ def probe_lines(outcome: Decoded | Refusal) -> list[dict[str, object]]:
         }
         for us, tag, value, text, quality, reasons in lines
     ]
+
+
+def _said(note: Note) -> dict[str, object]:
+    said = {name: getattr(note, name) for name in SAID}
+    times = {
+        name: rfc3339_of((moment - _EPOCH) // timedelta(microseconds=1))
+        for name, moment in said.items()
+        if isinstance(moment, datetime)
+    }
+    return {"note_id": note.note_id, **said, **times, "kind": str(note.kind)}
 
 
 def rfc3339_of(us: int) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from contracts.notes import Note
+    from ingest.noted import NoteTopics
     from ingest.privacy import Privacy
 
 # the time of a reading that has none, in columns of microseconds: a null without a second array
@@ -56,6 +58,7 @@ class Rules:
     limits: Limits = Limits()
     zone_of: Callable[[str], tzinfo] = _utc  # of a topic
     privacy: Privacy | None = None  # what is not stored as it came
+    notes: NoteTopics | None = None  # where people send notes
 
 
 class Context(Struct, frozen=True, gc=False):
@@ -114,6 +117,7 @@ class Decoded(Struct, frozen=True, gc=False):
     readings: Sequence[Reading]
     columns: Columns | None = None
     level: str | None = None
+    note: Note | None = None  # of a message that is one, and has no reading
 
 
 class Refusal(NamedTuple):

@@ -64,7 +64,7 @@ class Templates:
         """Raise ConfigError for a template that cannot be read."""
         loose = (at for at, one in enumerate(templates) if one.startswith(("{", *_ANY_LEVEL)))
         at = next(loose, len(templates))
-        self._patterns = [_pattern_of(one) for one in (*templates[:at], *BUILT_IN, *templates[at:])]
+        self._patterns = [pattern_of(one) for one in (*templates[:at], *BUILT_IN, *templates[at:])]
 
     def place_of(self, path: str) -> Place:
         """Read the place from a topic and the names after it; one that none fits has no place."""
@@ -98,8 +98,26 @@ def kind_of(metric: str) -> Kind:
     return Kind.GAUGE
 
 
-def _pattern_of(template: str) -> re.Pattern[str]:
-    """Turn a template into an expression with a group for each name."""
+def filter_of(template: str) -> str:
+    """Give the filter of the topics that a template names; what may be missing comes last.
+
+    Raises ConfigError for a template that cannot be said so.
+
+    >>> filter_of("notes/{site}/{line?}/{machine?}"), filter_of("{site}/{line}/$note")
+    ('notes/+/#', '+/+/$note')
+    """
+    levels = template.split("/")
+    count = next((at for at, one in enumerate(levels) if one.endswith(("?}", "*}"))), len(levels))
+    if any(not one.endswith(("?}", "*}")) or "*" in one for one in levels[count:]):
+        raise _unreadable(template, "levels that may be missing come last, each {name?}")
+    if "*" in "".join(levels[:count]):
+        raise _unreadable(template, "a * stands for no part of a level here")
+    named = ["+" if _NAME.fullmatch(one) else one for one in levels[:count]]
+    return "/".join([*named, *(["#"] if count < len(levels) else [])])
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    """Turn a template into an expression with a group for each name. Raises ConfigError."""
     *levels, last = template.split("/")
     names = [found[1] for level in levels if (found := _NAME.fullmatch(level))]
     if last != "{metric}":

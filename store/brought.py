@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from store import tables
 from store.commit import Addition
+from store.notes import notes_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def brought_by(commit: RawCommit) -> list[Addition]:
-    """Give dead letters, those that were replayed, what was handed over, ledger and gaps."""
+    """Give dead letters, those that were replayed, what was handed over, ledger, gaps and notes."""
     return [
         Addition(tables.DEAD_LETTERS, _dead_letters(commit)),
         Addition(tables.DEAD_LETTER_REPLAYS, _replays(commit, datetime.now(UTC))),
         Addition(tables.HANDED_OVER, _handed_over(commit)),
         Addition(tables.LEDGER_ENTRIES, _ledger_entries(commit)),
         Addition(tables.GAP_ENTRIES, _gap_entries(commit)),
+        Addition(tables.NOTES, notes_table(commit.notes)),
     ]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What is small beside the readings, each as one file.
-VIEWS = ("tags", "ledger", "gaps", "dead_letters", "rule_versions", "rejudgements")
+VIEWS = ("tags", "ledger", "gaps", "dead_letters", "notes", "rule_versions", "rejudgements")
 READINGS = ("raw.readings", "clean.readings")
 # Comes last: a folder without it is half an export.
 MANIFEST = "manifest.json"

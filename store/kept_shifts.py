@@ -25,7 +25,7 @@ from store.folder import Folder
 from store.locks import if_free
 from store.segments import Segment, write_segment
 from store.shift_changes import Changed, changed
-from store.shift_sums import ShiftMetrics, Span, spans_of, sums_of
+from store.shift_sums import ShiftMetrics, Span, measure, spans_of, sums_of
 from store.swapping import Swap, Swapper
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
 # Who holds this lock moves the sums of shifts.
 LOCK = "shifts"
-# Days whose readings are in memory at once.
-DAYS_AT_ONCE = 7
+# Readings that are in memory at once, but for a day that has more; days that are made at once.
+READINGS_AT_ONCE = 2_000_000
+DAYS_AT_ONCE = 28
+# A week's segment is written once for each run of days that reaches into it.
+DAYS_PER_WEEK = 7
 ONE_DAY = timedelta(days=1)
 
 Day = tuple[str | None, date]  # of a site
@@ -130,12 +133,19 @@ class _Keeper:
         )
         if not days and then == self._now:
             return 0
-        batches = list(_batches(days)) or [set()]
+        measure(self._connection, self._planned.metrics.state)
+        batches = list(_batches(days, self._days_at_once(found))) or [set()]
         for batch in batches:
             is_last = batch is batches[-1]
             self._make(batch, now, then if is_last else self._now)
             self._tell(len(batch))
         return len(days)
+
+    def _days_at_once(self, found: Changed) -> int:
+        at_once = READINGS_AT_ONCE // max(1, found.readings_per_day)
+        if at_once < DAYS_PER_WEEK:
+            return max(1, at_once)
+        return min(DAYS_AT_ONCE, at_once - at_once % DAYS_PER_WEEK)
 
     def _days(self, found: Changed, now: datetime) -> Iterator[Day]:
         """Give every day that a change reaches into; none lies in the future."""
@@ -247,15 +257,20 @@ class _Keeper:
         return self._planned.begin_of(*day)
 
 
-def _batches(days: set[Day]) -> Iterator[set[Day]]:
-    """Cut days into runs that follow one another, each of at most DAYS_AT_ONCE."""
-    ordered = sorted({day for _, day in days})
+def _batches(days: set[Day], at_once: int) -> Iterator[set[Day]]:
+    """Cut days into runs that follow one another and end with a week where they can."""
     run = list[date]()
-    for day in [*ordered, date.max]:
-        if run and (day - run[-1] > ONE_DAY or len(run) == DAYS_AT_ONCE):
+    for day in [*sorted({day for _, day in days}), date.max]:
+        is_whole = len(run) == at_once or (at_once >= DAYS_PER_WEEK and _is_full(run, day, at_once))
+        if run and (day - run[-1] > ONE_DAY or is_whole):
             yield {one for one in days if run[0] <= one[1] <= run[-1]}
             run = []
         run.append(day)
+
+
+def _is_full(run: list[date], day: date, at_once: int) -> bool:
+    """Whether a week ends before this day, and the next one would be too much."""
+    return day.weekday() == 0 and len(run) + DAYS_PER_WEEK > at_once
 
 
 def _by_site(days: set[Day]) -> Iterator[tuple[str | None, list[Day]]]:

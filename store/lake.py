@@ -22,7 +22,8 @@ from store.durable import sync_folder
 from store.folder import Folder
 from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
 from store.migration import migrated
-from store.progress import ProgressKeeper, ProgressRow
+from store.notes import commit_name, known_of, notes_table
+from store.progress import ProgressKeeper, ProgressRow, require_next
 from store.raw_rows import raw_between
 from store.rejudging import Rejudging
 from store.rule_versions import filed, rule_version
@@ -41,16 +42,17 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from contracts.batches import CleanCommit, RawCommit
+    from contracts.notes import Note
     from contracts.tags import Tag
     from store.history import Span
     from store.locks import Lock
 
 # What a process may be to a store; there is at most one of each at a time.
-Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "rejudge"]
+Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "notes", "rejudge"]
 # Those that commit readings, and ask the catalog alone: there one thread takes 0.7 of the time.
 _ROLE_OF_PROGRESS = {"ingest": tables.INGEST_PROGRESS, "judge": tables.JUDGE_PROGRESS}
 # Those that are commands: two of them wait for one another.
-_WAITS_S = {"tags": COMMIT_WAIT_S, "rejudge": REJUDGE_WAIT_S}
+_WAITS_S = {"tags": COMMIT_WAIT_S, "notes": COMMIT_WAIT_S, "rejudge": REJUDGE_WAIT_S}
 # Others change the catalogue in moments: ingest when a new tag comes, people now and then.
 _REVISIONS_TRIED = 20
 
@@ -262,6 +264,19 @@ class Lake:
         """Give the names under which readings of tags are shown."""
         return self._asked(names_in)
 
+    def known_notes(self, note_ids: Sequence[str]) -> set[str]:
+        """Tell which of these notes are in the lake."""
+        return self._asked(partial(known_of, note_ids=note_ids))
+
+    def add_notes(self, notes: Sequence[Note]) -> int:
+        """Store notes, whole or not at all; give the number of those that are new."""
+        by_id = {note.note_id: note for note in notes}
+        known = self.known_notes(list(by_id))
+        new = [note for note_id, note in by_id.items() if note_id not in known]
+        if new:
+            self._committer.commit(commit_name(new), [Addition(tables.NOTES, notes_table(new))])
+        return len(new)
+
     def report_slots(self, schedule: str) -> list[ReportSlot]:
         """Give the reports of a schedule that were made, oldest slot first."""
         rows = self._rows(
@@ -315,7 +330,7 @@ class Lake:
             after = keeper.prepare(before, target, counts)
         if after is before:
             return
-        _require_next(before, after, additions[0])
+        require_next(before, after, additions[0])
         name = f"{self._writer}-{after.commit_count:012d}"
         self._committer.commit(name, additions, lambda: keeper.move(before, after))
         keeper.settle(after)
@@ -367,22 +382,3 @@ class Lake:
             return self._connection.execute(sql, list(parameters)).fetchall()
         except duckdb.Error as error:
             raise failures.of_catalog(error, self._folder.root) from error
-
-
-def _require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -> None:
-    """Hold the order of commits: none goes back, and the readings' numbers are its own."""
-    if after.position < before.position or after.arrival < before.arrival:
-        raise ContractError(
-            f"a commit up to position {after.position}, arrival {after.arrival} comes after one up"
-            f" to {before.position}, {before.arrival}: the journal is not that of this lake"
-        )
-    if readings.rows.num_rows == 0:
-        return
-    numbers: dict[str, int] = pc.min_max(readings.rows["arrival"]).as_py()  # type: ignore[assignment]
-    # the judge may hold a reading back, over any number of commits
-    first = before.arrival if readings.table is tables.RAW_READINGS else 0
-    if numbers["min"] < first or numbers["max"] >= after.arrival:
-        raise ContractError(
-            f"readings {numbers['min']} to {numbers['max']} in a commit of {first} up to"
-            f" {after.arrival}: they would be stored twice or never be judged"
-        )

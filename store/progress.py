@@ -7,6 +7,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+import pyarrow.compute as pc
+
 from contracts.batches import Progress
 from contracts.errors import ContractError, DataError
 from store import failures, tables
@@ -15,6 +17,7 @@ from store.commit import AlreadyCommittedError
 if TYPE_CHECKING:
     import duckdb
 
+    from store.commit import Addition
     from store.files import File
     from store.folder import Folder
 
@@ -119,3 +122,22 @@ def _remove(file: File) -> None:
     except OSError:
         # a leftover costs bytes, not truth: the next commit tries again
         return
+
+
+def require_next(before: ProgressRow, after: ProgressRow, readings: Addition) -> None:
+    """Hold the order of commits: none goes back, and the readings' numbers are its own."""
+    if after.position < before.position or after.arrival < before.arrival:
+        raise ContractError(
+            f"a commit up to position {after.position}, arrival {after.arrival} comes after one up"
+            f" to {before.position}, {before.arrival}: the journal is not that of this lake"
+        )
+    if readings.rows.num_rows == 0:
+        return
+    numbers: dict[str, int] = pc.min_max(readings.rows["arrival"]).as_py()  # type: ignore[assignment]
+    # the judge may hold a reading back, over any number of commits
+    first = before.arrival if readings.table is tables.RAW_READINGS else 0
+    if numbers["min"] < first or numbers["max"] >= after.arrival:
+        raise ContractError(
+            f"readings {numbers['min']} to {numbers['max']} in a commit of {first} up to"
+            f" {after.arrival}: they would be stored twice or never be judged"
+        )

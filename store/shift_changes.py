@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.batches import TIME
 from store import tables
@@ -30,16 +31,15 @@ WITH touched AS (
         time_bucket(INTERVAL 1 HOUR, min(first)) AS first,
         time_bucket(INTERVAL 1 HOUR, max(last)) AS last
     FROM new_readings
-    GROUP BY tag, time_bucket(INTERVAL 1 DAY, first)
+    GROUP BY tag, epoch_us(first) // {day}
 ),
 
-hours AS (
+hours AS MATERIALIZED (
     SELECT h.tag, h.hour
     FROM main.hour AS h
     JOIN shift_tags AS t ON h.tag = t.tag
     WHERE h.value_count > 0
-        AND h.hour >= (SELECT min(first) FROM touched) - {longest}
-        AND h.hour <= (SELECT max(last) FROM touched) + {longest}
+        AND h.hour >= ? AND h.hour <= ?
 ),
 
 state_hours AS (
@@ -64,19 +64,33 @@ SELECT DISTINCT
     greatest(last + {holds}, coalesce(after, last)) + INTERVAL 1 HOUR AS last
 FROM reached
 """
+# Whole days of UTC in microseconds; time_bucket would ask the calendar of each reading.
+_DAY_US = 86_400_000_000
 _NEW_SQL = """
 SELECT r.tag, min(r.source_time) AS first, max(r.source_time) AS last
 FROM clean.named AS r
 JOIN shift_tags AS t ON r.tag = t.tag
 WHERE r.judge_commit > ? AND r.judge_commit <= ?
-GROUP BY r.tag, time_bucket(INTERVAL 1 DAY, r.source_time)
+GROUP BY r.tag, epoch_us(r.source_time) // {day}
 """
 _NEW_OLD_SQL = """
 SELECT r.tag, min(r.source_time) AS first, max(r.source_time) AS last
 FROM clean.named AS r
 JOIN shift_tags AS t ON r.tag = t.tag
 WHERE r.judge_commit IS NULL
-GROUP BY r.tag, time_bucket(INTERVAL 1 DAY, r.source_time)
+GROUP BY r.tag, epoch_us(r.source_time) // {day}
+"""
+# The most that came in one of the last days.
+_LATELY_SQL = """
+WITH counts AS (
+    SELECT epoch_us(h.hour) // {day} AS day, sum(h.count) AS count
+    FROM main.hour AS h
+    JOIN shift_tags AS t ON h.tag = t.tag
+    WHERE h.hour >= (SELECT max(hour) FROM main.hour) - INTERVAL 7 DAY
+    GROUP BY day
+)
+
+SELECT max(count) FROM counts
 """
 _TAGS_SQL = """
 SELECT tag, site, coalesce(site, '') AS place, metric, area, line, machine FROM main.tags
@@ -97,6 +111,7 @@ class Changed(NamedTuple):
     judge_commit: int
     rejudgement: int
     places: str  # where each tag stands, as JSON
+    readings_per_day: int  # of these metrics, lately
 
     def has_moved(self, places: str) -> bool:
         """Tell whether a tag that was there stands elsewhere, or is no longer there."""
@@ -120,13 +135,14 @@ def changed(
     tags = connection.execute(_TAGS_SQL, [list(metrics.names)]).to_arrow_table()
     places = {row["tag"]: [row[name] for name in _PLACE] for row in tags.to_pylist()}
     with named(connection, "shift_tags", tags):
-        found = [connection.execute(_NEW_SQL, [since_commit, last]).to_arrow_table()]
+        found = [connection.execute(_worded(_NEW_SQL), [since_commit, last]).to_arrow_table()]
         if since_commit == 0:
-            found.append(connection.execute(_NEW_OLD_SQL).to_arrow_table())
+            found.append(connection.execute(_worded(_NEW_OLD_SQL)).to_arrow_table())
         found.append(_judged_again(connection, tags, since_rejudgement))
         new = pa.concat_tables(table.cast(_READINGS) for table in found)
         spans = _reach(connection, new, metrics) if new.num_rows else []
-    return Changed(spans, last, again, json.dumps(places))
+        lately = _one(connection, _worded(_LATELY_SQL))
+    return Changed(spans, last, again, json.dumps(places), lately)
 
 
 _PLACE = ("site", "area", "line", "machine", "metric")
@@ -135,10 +151,18 @@ _PLACE = ("site", "area", "line", "machine", "metric")
 def _reach(
     connection: duckdb.DuckDBPyConnection, new: pa.Table, metrics: ShiftMetrics
 ) -> list[tuple[str | None, datetime, datetime]]:
-    sql = _REACH_SQL.replace("{longest}", f"INTERVAL {LONGEST_STEP.days} DAY")
-    sql = sql.replace("{holds}", f"INTERVAL {int(metrics.holds_s)} SECOND")
+    sql = _worded(_REACH_SQL).replace("{holds}", f"INTERVAL {int(metrics.holds_s)} SECOND")
+    first: datetime = pc.min(new["first"]).as_py()
+    last: datetime = pc.max(new["last"]).as_py()
+    words = [first - LONGEST_STEP, last + LONGEST_STEP, metrics.state]
+    # DuckDB takes these for few rows, and would go through all hours for each of them
+    connection.execute("SET asof_loop_join_threshold = 0")
     with named(connection, "new_readings", new):
-        return connection.execute(sql, [metrics.state]).fetchall()
+        return connection.execute(sql, words).fetchall()
+
+
+def _worded(sql: str) -> str:
+    return sql.replace("{day}", str(_DAY_US))
 
 
 def _judged_again(connection: duckdb.DuckDBPyConnection, tags: pa.Table, since: int) -> pa.Table:

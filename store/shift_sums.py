@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +21,8 @@ from store.query import connect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from contracts.tags import Place
+
 _HOUR_US = 3_600_000_000
 _HOUR = timedelta(hours=1)
 _KEYS = ("site", "line", "day", "shift")
@@ -34,13 +36,15 @@ JOIN (SELECT DISTINCT work_unit, site, line, machine FROM work_units) AS u
     ON s.work_unit = u.work_unit
 ORDER BY u.site, u.line, u.machine, s.begins_us
 """
-# When a state was read first, to the hour, and last at each site, told by sums.
-_SPAN_SQL = """
-SELECT t.site, min(h.hour), max(h.last_time)
+# When each state was read first, to the hour, and last, told by sums: one look at all hours.
+_MEASURED_SQL = """
+CREATE OR REPLACE TEMP TABLE measured AS
+SELECT t.site, h.tag, min(h.hour) AS first_hour, max(h.last_time) AS last_time
 FROM main.hour AS h JOIN main.tags AS t ON h.tag = t.tag
 WHERE t.line IS NOT NULL AND t.metric = ? AND h.value_count > 0
-GROUP BY t.site
+GROUP BY t.site, h.tag
 """
+_SPAN_SQL = "SELECT site, min(first_hour), max(last_time) FROM measured GROUP BY site"
 _FIRST_SQL = """
 SELECT min(r.source_time)
 FROM clean.named AS r JOIN main.tags AS t ON r.tag = t.tag
@@ -53,16 +57,12 @@ _BY_SPELL = """FROM (
     SELECT *, unnest(generate_series(begins_us // {hour}, (ends_us - 1) // {hour})) AS hour
     FROM {table}
 ) AS s
-JOIN (SELECT DISTINCT work_unit, site FROM work_units) AS u ON s.work_unit = u.work_unit
+JOIN (SELECT DISTINCT work_unit, calendar FROM work_units) AS u ON s.work_unit = u.work_unit
 JOIN hours_of_spells AS c
-    ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
+    ON u.calendar IS NOT DISTINCT FROM c.site AND s.hour = c.hour
     AND s.hour = greatest(s.begins_us, c.begins_us) // {hour}
     AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us"""
-# When a state was read last, told by sums: no reading is looked at.
-_NEWEST_SQL = """
-SELECT max(h.last_time) FROM main.hour AS h JOIN main.tags AS t ON h.tag = t.tag
-WHERE t.line IS NOT NULL AND t.metric = ? AND h.hour < ?
-"""
+_NEWEST_SQL = "SELECT max(last_time) FROM measured WHERE first_hour < ?"
 # What is told where nobody says since when: a month. All readings of a time are held in memory.
 LAST = timedelta(days=31)
 # A counter's step is spread over the time between its two readings; over a longer one it would say
@@ -70,12 +70,20 @@ LAST = timedelta(days=31)
 LONGEST_STEP = timedelta(days=31)
 
 
+class Apart(NamedTuple):
+    """A machine that does not go by the calendar of its site, and the name of its own."""
+
+    place: Place  # its line by the name that it goes by
+    calendar: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftMetrics:
     """Which metric is what, None where the plant has none; which values of the state mean what.
 
-    A state that is none of those named is a delay. It holds for `holds_s` seconds at most where no
-    reading follows; a stop of less than `small_stop_s` seconds is a small one.
+    A state that is none of those named is a delay; time in one of `unplanned` is not planned. A
+    state holds for `holds_s` seconds at most where no reading follows; a stop of less than
+    `small_stop_s` seconds is a small one.
     """
 
     state: str
@@ -86,10 +94,12 @@ class ShiftMetrics:
     running: tuple[float, ...]
     setup: tuple[float, ...] = ()
     down: tuple[float, ...] = ()
+    unplanned: tuple[float, ...] = ()
     holds_s: float
     small_stop_s: float
     co2_kg_per_kwh: float = 0.0  # of the hours for which `co2_tag` has no reading
     co2_tag: str | None = None
+    apart: tuple[Apart, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,18 +131,28 @@ def shift_sums(
     """Sum up what a store has of a time by the spells of its sites' calendars.
 
     `since` None: LAST before the newest state.
-    `lay_out` gives the spells of the spans, with the columns of SPELLS_SCHEMA; a site that has no
-    reading of a state from `since` on and before `until` has no span. Gives the sums, with the
-    columns of SHIFT_SUMS_SCHEMA, by line and time, and the stops, with those of STOPS_SCHEMA. The
-    machines of a line add up. Raises as store.query.fetch.
+    `lay_out` gives the spells of the spans, with the columns of SPELLS_SCHEMA, and those of the
+    calendars that `metrics.apart` names; a site that has no reading of a state from `since` on and
+    before `until` has no span. Gives the sums, with the columns of SHIFT_SUMS_SCHEMA, by line and
+    time, and the stops, with those of STOPS_SCHEMA. The machines of a line add up. Raises as
+    store.query.fetch.
     """
     with connect(folder) as connection:
         try:
-            since = since or _lately(connection, metrics.state, until)
+            measure(connection, metrics.state)
+            since = since or _lately(connection, until)
             spells = lay_out(spans_of(connection, metrics.state, since, until))
             return sums_of(connection, metrics, spells, (since, until))
         except duckdb.Error as error:
             raise failures.of_query(error) from error
+
+
+def measure(connection: duckdb.DuckDBPyConnection, state: str) -> None:
+    """Look up since when and until when each machine has told its state.
+
+    What `spans_of` and `sums_of` go by, until it is called again. Raises duckdb.Error.
+    """
+    connection.execute(_MEASURED_SQL, [state])
 
 
 def spans_of(
@@ -143,7 +163,7 @@ def spans_of(
     Raises duckdb.Error.
     """
     spans = []
-    for site, hour, last in connection.execute(_SPAN_SQL, [state]).fetchall():
+    for site, hour, last in connection.execute(_SPAN_SQL).fetchall():
         first = since
         if hour + _HOUR > since:
             words = [state, site, hour, hour + _HOUR]
@@ -168,8 +188,8 @@ def sums_of(
     return sums.select(SHIFT_SUMS_SCHEMA.names).cast(SHIFT_SUMS_SCHEMA), stops.cast(STOPS_SCHEMA)
 
 
-def _lately(connection: duckdb.DuckDBPyConnection, state: str, until: datetime) -> datetime:
-    row = connection.execute(_NEWEST_SQL, [state, until]).fetchone()
+def _lately(connection: duckdb.DuckDBPyConnection, until: datetime) -> datetime:
+    row = connection.execute(_NEWEST_SQL, [until]).fetchone()
     newest: datetime | None = row[0] if row else None
     return min(newest or until, until) - LAST
 
@@ -181,6 +201,7 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
     text = resources.files("store").joinpath("shift_sums.sql").read_text(encoding="utf-8")
     words = {
         "line": LINE_SQL,
+        "calendar": _calendar_sql(metrics.apart),
         "state_spans_by_spell": _BY_SPELL.replace("{table}", "state_spans"),
         "steps_by_spell": _BY_SPELL.replace("{table}", "steps"),
         "since": f"TIMESTAMPTZ '{first.isoformat()}'",
@@ -193,6 +214,7 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
         "running": _values(metrics.running),
         "setup": _values(metrics.setup),
         "down": _values(metrics.down),
+        "unplanned": _values(metrics.unplanned),
         "holds": str(int(metrics.holds_s * 1e6)),
         "small": repr(metrics.small_stop_s),
         "hour": str(_HOUR_US),
@@ -211,6 +233,20 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
     for name, value in words.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _calendar_sql(apart: tuple[Apart, ...]) -> str:
+    """Write which calendar a machine goes by, as the column `site` of the spells names it."""
+    cases = [
+        "WHEN "
+        + " AND ".join(
+            f"{level} IS NOT DISTINCT FROM {_literal(getattr(each.place, level))}"
+            for level in ("site", "area", "line", "machine")
+        )
+        + f" THEN {_literal(each.calendar)}"
+        for each in apart
+    ]
+    return f"CASE {' '.join(cases)} ELSE site END" if cases else "site"
 
 
 def _hour_of(moment: datetime) -> datetime:

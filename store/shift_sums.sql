@@ -1,20 +1,23 @@
 -- What the lines did in each spell of their site's calendar, which is the table shift_spells.
 -- Made anew for each question, in temporary tables: late and re-judged readings are in the answer.
 -- What is said of a spell does not depend on how many others are asked for.
+-- The table measured says since when each machine has told its state.
 -- Braces: which metric is what, which states mean what, how long a state holds.
 
 -- A work work_unit is a machine of a line.
 CREATE OR REPLACE TEMP TABLE work_units AS
 WITH places AS (
     SELECT
-        tag, site, machine, metric,
+        tag, site, area, machine, metric,
         {line} AS line
     FROM main.tags
     WHERE line IS NOT NULL AND metric IS NOT NULL
 )
 
 SELECT
-    tag, site, line, machine, metric, row_number() OVER (ORDER BY tag) AS id,
+    tag, site, line, machine, metric,
+    {calendar} AS calendar,  -- whose spells it goes by: those of its site, or of its own
+    row_number() OVER (ORDER BY tag) AS id,
     dense_rank() OVER (ORDER BY site, line, machine) AS work_unit
 FROM places
 WHERE metric IN ({state}, {good}, {scrap}, {rework}, {energy});
@@ -63,10 +66,9 @@ WHERE r.source_time >= (SELECT min(after_hour) FROM neighbours)
 -- From when on a machine is planned to work: its first state. One whose first comes later is none.
 CREATE OR REPLACE TEMP TABLE beginnings AS
 WITH first_hours AS (
-    SELECT u.work_unit, min(h.hour) AS hour
-    FROM main.hour AS h
-    JOIN work_units AS u ON h.tag = u.tag
-    WHERE u.metric = {state} AND h.value_count > 0
+    SELECT u.work_unit, min(m.first_hour) AS hour
+    FROM measured AS m
+    JOIN work_units AS u ON m.tag = u.tag
     GROUP BY u.work_unit
 ),
 
@@ -97,6 +99,7 @@ SELECT
         WHEN value_clean IN {running} THEN 'run'
         WHEN value_clean IN {setup} THEN 'setup'
         WHEN value_clean IN {down} THEN 'down'
+        WHEN value_clean IN {unplanned} THEN 'unplanned'
         ELSE 'delay'
     END AS category
 FROM (
@@ -192,7 +195,8 @@ WHERE g.increase > 0;
 
 CREATE OR REPLACE TEMP TABLE step_pieces AS
 SELECT
-    s.work_unit, s.metric, s.category, c.day, c.shift, c.kind,
+    s.work_unit, s.metric, s.category, c.day, c.shift,
+    c.kind = 'work' AND s.category IS DISTINCT FROM 'unplanned' AS is_planned,
     s.increase * (least(s.ends_us, c.ends_us) - greatest(s.begins_us, c.begins_us))
         / (s.ends_us - s.begins_us) AS increase
 {steps_by_spell};
@@ -212,9 +216,9 @@ WITH energy_by_hour AS (
         FROM steps
         WHERE metric = {energy}
     ) AS s
-    JOIN (SELECT DISTINCT work_unit, site FROM work_units) AS u ON s.work_unit = u.work_unit
+    JOIN (SELECT DISTINCT work_unit, calendar FROM work_units) AS u ON s.work_unit = u.work_unit
     JOIN hours_of_spells AS c
-        ON u.site IS NOT DISTINCT FROM c.site AND s.hour = c.hour
+        ON u.calendar IS NOT DISTINCT FROM c.site AND s.hour = c.hour
         AND s.begins_us < c.ends_us AND c.begins_us < s.ends_us
     GROUP BY ALL
 )
@@ -230,7 +234,7 @@ LEFT JOIN main.hour AS f
 
 CREATE OR REPLACE TEMP TABLE sums AS
 WITH named_work_units AS (
-    SELECT DISTINCT work_unit, site, line FROM work_units
+    SELECT DISTINCT work_unit, site, line, calendar FROM work_units
 ),
 
 planned AS (
@@ -241,9 +245,9 @@ planned AS (
         SELECT
             u.work_unit, c.day, c.shift, c.kind,
             (epoch_us(c.ends) - greatest(epoch_us(c.begins), b.us)) / 1e6 AS seconds
-        FROM (SELECT DISTINCT work_unit, site FROM work_units) AS u
+        FROM (SELECT DISTINCT work_unit, calendar FROM work_units) AS u
         JOIN beginnings AS b ON u.work_unit = b.work_unit
-        JOIN shift_spells AS c ON u.site IS NOT DISTINCT FROM c.site
+        JOIN shift_spells AS c ON u.calendar IS NOT DISTINCT FROM c.site
     ) AS c
     WHERE c.seconds > 0
 ),
@@ -255,7 +259,7 @@ read AS (
     FROM taken AS t
     JOIN named_work_units AS u ON t.work_unit = u.work_unit
     JOIN hours_of_spells AS c
-        ON u.site IS NOT DISTINCT FROM c.site AND t.us // {hour} = c.hour
+        ON u.calendar IS NOT DISTINCT FROM c.site AND t.us // {hour} = c.hour
         AND t.us >= c.begins_us AND t.us < c.ends_us
     GROUP BY ALL
 ),
@@ -265,6 +269,7 @@ parts AS (
     UNION ALL BY NAME
     SELECT
         work_unit, day, shift,
+        CASE WHEN category = 'unplanned' THEN (begins_us - ends_us) / 1e6 END AS pbt_s,
         CASE WHEN category = 'run' THEN (ends_us - begins_us) / 1e6 END AS apt_s,
         CASE WHEN category = 'setup' THEN (ends_us - begins_us) / 1e6 END AS setup_s,
         CASE WHEN category = 'down' THEN (ends_us - begins_us) / 1e6 END AS adot_s,
@@ -282,12 +287,12 @@ parts AS (
     UNION ALL BY NAME
     SELECT
         work_unit, day, shift,
-        CASE WHEN metric = {good} AND kind = 'work' THEN increase END AS good,
-        CASE WHEN metric = {scrap} AND kind = 'work' THEN increase END AS scrap,
-        CASE WHEN metric = {rework} AND kind = 'work' THEN increase END AS rework,
-        CASE WHEN metric = {scrap} AND kind = 'work' AND category = 'setup' THEN increase END
+        CASE WHEN metric = {good} AND is_planned THEN increase END AS good,
+        CASE WHEN metric = {scrap} AND is_planned THEN increase END AS scrap,
+        CASE WHEN metric = {rework} AND is_planned THEN increase END AS rework,
+        CASE WHEN metric = {scrap} AND is_planned AND category = 'setup' THEN increase END
             AS startup_scrap,
-        CASE WHEN metric = {good} AND kind <> 'work' THEN increase END AS unplanned_good,
+        CASE WHEN metric = {good} AND NOT is_planned THEN increase END AS unplanned_good,
         CASE WHEN metric = {energy} THEN increase END AS energy_kwh,
         CASE WHEN metric = {energy} AND category <> 'run' THEN increase END AS idle_kwh
     FROM step_pieces

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME
+from contracts.notes import NOTES_SCHEMA
 from contracts.shifts import SHIFT_SUMS_SCHEMA, STOPS_SCHEMA
 
 _SQL_TYPES: dict[pa.DataType, str] = {
@@ -278,6 +279,10 @@ GAIN_ESTIMATES = Table(
     ),
 )
 
+# Append only: what people have said. The same note may be there twice, as when two have stored it
+# at the same moment; the view `notes` shows it once.
+NOTES = Table("house", "notes", NOTES_SCHEMA)
+
 # The rules and their configuration that judged, or judge now; what comes back has its old number.
 RULE_VERSIONS = Table(
     "house",
@@ -377,6 +382,7 @@ TABLES = (
     SEGMENTS,
     REPORT_SLOTS,
     GAIN_ESTIMATES,
+    NOTES,
     RULE_VERSIONS,
     REJUDGEMENTS,
     VIEW_VERSION,

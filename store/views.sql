@@ -232,6 +232,38 @@ SELECT
     until = max(until) OVER (PARTITION BY schedule) AS is_newest
 FROM house.gain_estimates;
 
+-- One note: what a person has said, or taken back.
+CREATE OR REPLACE VIEW main.notes AS
+WITH said AS (
+    SELECT * FROM house.notes
+    QUALIFY row_number() OVER (PARTITION BY note_id ORDER BY received_time, via) = 1
+)
+
+SELECT
+    n.note_id,
+    n.kind,          -- downtime_reason, planned_stop, upgrade, price, target, remark, retraction
+    n.site,          -- what it is about; null: all of that level
+    n.area,
+    n.line,
+    n.machine,
+    n.begins,        -- the time that it is about
+    n.ends,          -- no part of it; null: open
+    n.name,          -- which reason, which price, which target
+    n.value,
+    n.text,
+    n.author,
+    n.source_time,   -- when it was said
+    n.received_time,
+    n.via,           -- mqtt, csv, verb
+    n.retracts,      -- the note that it takes back
+    r.retracted_by IS NULL AS is_in_force,
+    r.retracted_by   -- the first note that takes it back
+FROM said AS n
+LEFT JOIN (
+    SELECT retracts, arg_min(note_id, (source_time, note_id)) AS retracted_by
+    FROM said WHERE retracts IS NOT NULL GROUP BY retracts
+) AS r ON n.note_id = r.retracts;
+
 -- The KPIs of one line in one shift by ISO 22400-2, and what they are made of: summed up by
 -- store/kept_shifts.py. To roll up, sum the times, pieces and kWh; a mean of ratios is none.
 CREATE OR REPLACE VIEW main.shift_kpi AS
@@ -310,6 +342,7 @@ COMMENT ON VIEW main.left_out IS 'readings that a rule of privacy has kept out';
 COMMENT ON VIEW main.gaps IS 'counts of one gateway in one epoch that never came';
 COMMENT ON VIEW main.dead_letters IS 'one message that could not be read';
 COMMENT ON VIEW main.gains IS 'one estimate of one upgrade';
+COMMENT ON VIEW main.notes IS 'what a person has said of lines, machines, prices';
 COMMENT ON VIEW main.rule_versions IS 'rules and configuration that gave verdicts';
 COMMENT ON VIEW main.rejudgements IS 'one range of readings that was judged again';
 COMMENT ON VIEW main.shift_kpi IS 'the KPIs of one line in one shift';

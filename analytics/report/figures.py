@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from contracts.notes import Note
     from contracts.outcome import Interval
 
 GAP = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def count(number: float) -> str:
@@ -99,6 +104,31 @@ def significant(number: float) -> str:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(number))))
     return _minus(f"{number:,.{digits}f}")
+
+
+def time_of_note(note: Note, still: str) -> str:
+    """Write the time that a note is about, in UTC; `still` stands where it has no end.
+
+    A note of a moment has no end either, and is written as that moment.
+    """
+    begins, ends = note.begins, note.ends
+    if ends is None and note.kind not in {"price", "target"}:
+        return _moment(begins or note.source_time)
+    first = _moment(begins) if begins else ELLIPSIS
+    return f"{first} {DASH} {_moment(ends) if ends else still}"
+
+
+def value_of_note(value: float | None) -> str:
+    """Write the number that a note says, with no more digits than it has.
+
+    >>> value_of_note(0.21), value_of_note(None)
+    ('0.21', '')
+    """
+    return "" if value is None else _minus(f"{value:g}")
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
 def fits(interval: Interval, value: float) -> bool:

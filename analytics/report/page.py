@@ -79,6 +79,8 @@ def _environment() -> Environment:
         "short_money": figures.short_money,
         "significant": figures.significant,
         "years": figures.years,
+        "note_time": figures.time_of_note,
+        "note_value": figures.value_of_note,
     }
     return environment
 

@@ -22,6 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 OFF, RUNNING, STOPPED, SETUP = 0, 1, 2, 3
 
+SLOTS_PER_HOUR = 4
 SLOTS_PER_SHIFT = 32
 FIRST_SHIFT_SLOT = 24  # the early shift begins at 06:00
 
@@ -42,8 +43,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one line did; every array has one value a slot."""
+    """What one line did; every array has one value a slot.
 
+    `units_per_hour` is what it makes in an hour of production as it was planned, without upgrade.
+    """
+
+    units_per_hour: float
     state: Ints
     good: Ints
     scrap: Ints
@@ -84,13 +89,15 @@ def run_line(plan: PlantPlan, line: LinePlan, around: Surroundings) -> Run:
     speed = _noise(plan, rng, week=0.015, day=0.01) + _by_week(around.output)
     speed += OUTPUT_PER_HOT_C * hot + OUTPUT_OF_MIX * mix + built * math.log(line.alpha)
     speed += rng.normal(0, 0.05, plan.slot_count)
-    pieces = rng.uniform(60, 240) * np.exp(speed) * (state == RUNNING)
+    planned = rng.uniform(60, 240)
+    pieces = planned * np.exp(speed) * (state == RUNNING)
 
     scrap_rate = rng.uniform(0.015, 0.04) * np.exp(_noise(plan, rng, week=0.05, day=0.10))
     cost = _noise(plan, rng, week=0.010, day=0.01) + _by_week(around.cost)
     cost += COST_PER_HOT_C * hot + COST_PER_COLD_C * cold + COST_OF_MIX * mix
     per_piece = np.exp(cost + built * math.log1p(-line.beta)) * pieces
     return Run(
+        units_per_hour=planned * SLOTS_PER_HOUR,
         state=state,
         good=_whole(pieces * (1 - scrap_rate)),
         scrap=_whole(pieces * scrap_rate),

@@ -27,22 +27,23 @@ Columns = dict[str, Floats | Ints]
 
 
 def read_machine(plan: PlantPlan, line: LinePlan, run: Run) -> Columns:
-    """Read every metric at the start of the plan and at the end of each slot.
+    """Read every metric at the start of each slot and at the end of the plan.
 
-    The arrays have slot_count + 1 values. Counters go on from what earlier years left in them.
+    The arrays have slot_count + 1 values: counters say what was counted before, and go on from what
+    earlier years left in them; all else says what stands from now on.
     """
     rng = plan.random("sensors", line.number)
     left = rng.integers(100_000, 900_000, 4)
     columns: Columns = {
-        "state": _from_start(run.state),
+        "state": _to_end(run.state),
         "good_count": left[0] + _total(run.good),
         "scrap_count": left[1] // 30 + _total(run.scrap),
         "energy_kwh": np.round(left[2] + _total(run.kwh), 1),
         "material_kg": np.round(left[3] + _total(run.kg), 1),
-        "product_mix": np.round(_from_start(run.product_mix), 3),
+        "product_mix": np.round(_to_end(run.product_mix), 3),
     }
     for metric, values in _gauges(rng, run).items():
-        columns[metric] = np.round(_from_start(values), GAUGES[metric][0])
+        columns[metric] = np.round(_to_end(values), GAUGES[metric][0])
     return columns
 
 
@@ -77,9 +78,13 @@ def _lagging(target: Floats) -> Floats:
     return np.fromiter(steps, np.float64, len(target))
 
 
-def _from_start(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Begin with what stood at the start; the first slot of a plan is off shift."""
-    return np.concatenate([values[:1], values])
+def _to_end(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Say at the start of each slot what stands in it, and at the end of the plan what stood last.
+
+    >>> _to_end(np.array([1, 3])).tolist()
+    [1, 3, 3]
+    """
+    return np.concatenate([values, values[-1:]])
 
 
 def _total(made: npt.NDArray[Number]) -> npt.NDArray[Number]:

@@ -36,9 +36,9 @@ class Plant:
     def messages(self) -> Iterator[Outgoing]:
         """Send what the gateways sent: a column array per machine and day, in order of time.
 
-        A reading is stamped at the end of the quarter of an hour that it tells of; the very first
-        one at the start of the plan. A day of which everything was lost is not sent. `seq` counts
-        the messages of a gateway without a gap: what a gateway lost, it lost before it counted.
+        A machine is read every quarter of an hour. A day of which everything was lost is not sent.
+        `seq` counts the messages of a gateway without a gap: what a gateway lost, it lost before it
+        counted.
         """
         seqs = {feed.line.gateway: 0 for feed in self._feeds}
         times_ms = (self.plan.start_us + np.arange(self.plan.slot_count + 1) * SLOT_US) // 1000

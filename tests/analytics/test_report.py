@@ -13,12 +13,13 @@ import pytest
 from analytics.profit import Economics, push
 from analytics.profit.sensitivity import sensitivities
 from analytics.profit.targets import needed
-from analytics.report import render
+from analytics.report import figures, render
 from analytics.report.page import ROWS_MAX
 from analytics.words import ENGLISH
 from contracts.batches import LedgerEntry
 from contracts.decision import Prospect
 from contracts.errors import ContractError
+from contracts.notes import Heard, note_of
 from contracts.outcome import (
     Gain,
     Interval,
@@ -324,3 +325,27 @@ def test_a_page_is_made_in_another_language_by_another_dictionary() -> None:
 def test_a_report_made_at_no_known_time_is_refused() -> None:
     with pytest.raises(ContractError, match="time zone"):
         replace(BARE, made_at=datetime(2026, 1, 5, 6))  # noqa: DTZ001 - that is the test
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ({"kind": "remark", "text": "x", "begins": "2026-03-02T08:10"}, "2026-03-02 08:10"),
+        ({"kind": "remark", "text": "x"}, "2026-03-03"),
+        (
+            {"kind": "target", "name": "oee", "value": 0.8, "begins": "2026-03-02"},
+            "2026-03-02 - on",
+        ),
+        ({"kind": "target", "name": "oee", "value": 0.8, "ends": "2026-03-02"}, "… - 2026-03-02"),
+        (
+            {"kind": "planned_stop", "begins": "2026-03-02", "ends": "2026-03-02T06:00"},
+            "2026-03-02 - 2026-03-02 06:00",
+        ),
+    ],
+)
+def test_the_time_of_a_note_is_written_as_long_as_it_holds(
+    words: dict[str, object], written: str
+) -> None:
+    heard = Heard(datetime(2026, 3, 3, tzinfo=UTC), "csv", author="A. Brun")
+    told = figures.time_of_note(note_of(words, heard), "on")
+    assert told.replace(figures.DASH, "-") == written

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from contracts.notes import Heard, note_of
 from gainline import wiring
 from gainline.config import Settings
 from gainline.flow import Bench, Intake
@@ -102,6 +103,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     while roll_up(folder):
         pass
     keep_shifts_of(settings, at(MINUTES))
+    jam = {"kind": "downtime_reason", "name": "jam", "line": "L01", "begins": at(STOPS_AT[0] - 1)}
+    with wiring.open_lake(settings, writer="notes") as noted:
+        heard = Heard(at(MINUTES), "csv", author="A. Brun")
+        noted.add_notes([note_of({**jam, "ends": at(STOPS_AT[-1])}, heard)])
     return folder
 
 
@@ -182,6 +187,14 @@ def _(rows: Rows) -> None:
     assert [tuple(row.values()) for row in rows] == [
         (line, "press", "delay", 0.0, DAYS, 60.0) for line in ("L01", "L02")
     ]
+
+
+@check("Why lines stood still")
+def _(rows: Rows) -> None:
+    unsaid, jam = rows
+    assert (unsaid["reason"], unsaid["stops"]) == ("not said", 2 * DAYS - 1)
+    assert (jam["reason"], jam["stops"]) == ("jam", 1)
+    assert jam["minutes"] == pytest.approx(len(STOPS_AT))
 
 
 @check("Energy and carbon of a day")

@@ -1,4 +1,4 @@
-"""Sums of shifts that a store keeps: whatever comes in whatever order, they equal a rebuild."""
+"""What store.kept_shifts keeps: whatever comes in whatever order, it equals a rebuild."""
 
 from __future__ import annotations
 
