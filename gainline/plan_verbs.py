@@ -15,7 +15,16 @@ plan_app = typer.Typer(no_args_is_help=True)
 PanelArgument = Annotated[
     Path, typer.Argument(help="line, period, output, unit_cost, covariates…", readable=False)
 ]
-BudgetOption = Annotated[float | None, typer.Option(help="Money for all lines together.", min=0)]
+
+
+def _money(value: float | None) -> float | None:
+    good = value is None or 0 <= value < float("inf")
+    return None if value is None else checked(value, good, "give a number that is not negative")
+
+
+BudgetOption = Annotated[
+    float | None, typer.Option(help="Money for all lines together.", callback=_money)
+]
 
 
 def _alpha(value: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,9 +35,12 @@ def _target(text: str) -> tuple[str, float]:
     """
     key, _, value = text.partition("=")
     try:
-        return key.strip(), float(value)
+        number = float(value)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no target; write --target npv=0") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{text!r} is no target; write --target npv=0")
+    return key.strip(), number
 
 
 @profit_app.command()

@@ -6,6 +6,8 @@ for money and cut the last item.
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +28,9 @@ def choose(
     if budget is None:
         return worth_it, True
     order = sorted(worth_it, key=lambda n: (-values[n] / max(costs[n], 1e-300), n))
+    if len({costs[n] for n in order}) == 1:  # one price for all: the best ones, as many as it buys
+        spent = itertools.accumulate(costs[n] for n in order)
+        return sorted(n for n, paid in zip(order, spent, strict=True) if paid <= budget), True
     search = _Search([values[n] for n in order], [costs[n] for n in order])
     search.go(budget)
     return sorted(order[n] for n in search.chosen), search.step_count < STEPS_MAX
@@ -41,14 +46,20 @@ class _Search:
     chosen: list[int] = field(default_factory=list)
     step_count: int = 0
 
+    def __post_init__(self) -> None:
+        self._worth = [0.0, *itertools.accumulate(self.values)]
+        self._paid = [0.0, *itertools.accumulate(self.costs)]
+
     def bound(self, first: int, left: float) -> float:
         """Give the most that the items from `first` on can be worth within what is left."""
-        worth = 0.0
-        for value, cost in zip(self.values[first:], self.costs[first:], strict=True):
-            if cost > left:
-                return worth + value * left / cost
-            worth, left = worth + value, left - cost
-        return worth
+        reached = self._paid[first] + left
+        item = max(
+            first, bisect_right(self._paid, reached) - 1
+        )  # the first that does not fit whole
+        worth = self._worth[item] - self._worth[first]
+        if item == len(self.values) or not self.costs[item]:
+            return worth
+        return worth + self.values[item] * (reached - self._paid[item]) / self.costs[item]
 
     def go(self, budget: float) -> None:
         """Take or leave each item, depth first, and turn back where the bound is no better."""

@@ -31,6 +31,7 @@ import pyarrow.compute as pc
 
 from analytics.gain import fit
 from analytics.gain.gates import CONTROLS_MIN, PERIODS_MIN
+from analytics.gain.rows import cells_of
 from contracts.decision import PilotDesign, PilotPlan
 from contracts.errors import DataError
 from contracts.panel import Panel, Upgrades
@@ -176,6 +177,7 @@ class _Past:
 
     @classmethod
     def of(cls, panel: Panel, terms: Terms) -> _Past:
+        cells_of(panel)  # refuses what is no panel
         table = panel.table
         periods = periods_of(panel)
         rows = table.group_by("line").aggregate([("output", "mean"), ("period", "max")])

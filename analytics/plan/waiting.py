@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from contracts.outcome import Gain
 
 SHIFTS = 256  # what may be learned: quasi-random, so the mean is sure to about a hundredth
-LINES = 512  # how a line may differ, likewise
+LINES = 128  # how a line may differ: NPV is nearly straight in the logs, so few points do
 LEAST = 1e-12  # variance of a millionth: nothing
 
 
@@ -124,8 +124,10 @@ def _worths(
     shifts = _normal(SHIFTS, seed=2) @ _root(learned).T
     differ = _normal(LINES, seed=1) @ _root(left).T
     theta = middle + shifts[:, None, :] + differ  # (SHIFTS, LINES, 2)
-    worth = npv_of(candidates, theta.reshape(-1, 2))  # (lines, SHIFTS x LINES)
-    return worth.reshape(len(candidates), SHIFTS, LINES).mean(dim=2).T
+    flat = theta.reshape(-1, 2)
+    # a line at a time: its draws are a megabyte
+    worth = [npv_of([one], flat).reshape(SHIFTS, LINES).mean(dim=1) for one in candidates]
+    return torch.stack(worth, dim=1)
 
 
 def _best(values: list[float], costs: list[float], budget: float | None) -> float:

@@ -35,6 +35,19 @@ def test_without_a_budget_all_that_is_worth_something_is_taken() -> None:
     assert choose([1.0, -1.0, 0.0, 2.0], [9.0, 9.0, 9.0, 9.0]) == ([0, 3], True)
 
 
+def test_many_lines_of_all_costs_are_chosen_within_the_budget() -> None:
+    values = [100.0 + (n * 37) % 101 for n in range(300)]
+    costs = [10.0 + (n * 53) % 29 for n in range(300)]
+    chosen, _ = choose(values, costs, 1500.0)
+    assert sum(costs[n] for n in chosen) <= 1500
+    by_value_for_money = sorted(range(300), key=lambda n: -values[n] / costs[n])
+    greedy, left = 0.0, 1500.0
+    for n in by_value_for_money:
+        if costs[n] <= left:
+            greedy, left = greedy + values[n], left - costs[n]
+    assert sum(values[n] for n in chosen) >= greedy
+
+
 def test_two_hundred_lines_of_like_cost_are_chosen_at_once() -> None:
     values = [100.0 + (n * 37) % 101 for n in range(200)]
     chosen, is_exact = choose(values, [10.0] * 200, 505.0)

@@ -139,6 +139,29 @@ def test_plans_are_read_by_people(folder: Path, capsys: pytest.CaptureFixture[st
     assert "note: no design shows what is hoped for" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "the panel has no rows"),
+        ("L1,2024-01-01,many,1\n", "'output' is string, not numeric"),
+        ("L1,2024-01-01,1,1\nL1,2024-01-01,1,1\n", "is there twice"),
+    ],
+)
+def test_what_is_no_panel_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rows: str, words: str
+) -> None:
+    path = tmp_path / "panel.csv"
+    path.write_text(f"line,period,output,unit_cost\n{rows}")
+    assert run(["plan", "pilot", str(path)]) == 1
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("budget", ["-1", "nan", "inf"])
+def test_a_budget_is_money(capsys: pytest.CaptureFixture[str], budget: str) -> None:
+    assert run(["plan", "pilot", "panel.csv", f"--budget={budget}"]) == 2
+    assert "not negative" in capsys.readouterr().err
+
+
 def test_a_gain_that_no_pilot_could_hope_for_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
