@@ -40,6 +40,7 @@ class Population:
     misfit: Tensor  # (g,) squared distance of the contrasts from their middle
     line_mean: Tensor  # (g, m)
     line_variance: Tensor  # (g, m)
+    line_weight: Tensor  # (g, m) of its own contrast in a line's mean
     middle: Tensor  # (g,)
     programme_variance: Tensor  # (g,)
     next_variance: Tensor  # (g,)
@@ -51,6 +52,7 @@ class Draws:
 
     programme: Tensor  # (DRAWS,)
     line: Tensor  # (m, q) quantiles
+    borrowed: Tensor  # (m,) share of a line's estimate that is from the other lines, 0 to 1
     next_line: Tensor  # (DRAWS,)
 
 
@@ -61,6 +63,7 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
     inverse, by the identity of Woodbury:
         middle = 1'B value / 1'B1,  line = middle + s^2 B (value - middle),
         var(line) = s^2 - s^4 B_ii + (1 - s^2 B1_i)^2 / 1'B1,
+        weight of value_i in line_i = s^2 B_ii + (1 - s^2 B1_i) B1_i / 1'B1,
         var(mean of lines) = 1 / 1'B1 - s^2 / m,  var(next) = 1 / 1'B1 + s^2.
 
     >>> own, shared = torch.tensor([4.0, 4.0]).double(), torch.tensor([[1.0], [1.0]]).double()
@@ -83,6 +86,7 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
     b_diagonal = d - part.square().sum(dim=1)
     one = b_one.sum(dim=1)  # (g,)
     middle = b_value.sum(dim=1) / one
+    share = b_one / one[:, None]  # (g, m) of each contrast in the middle
     logdet = -d.log().sum(dim=1) + 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
     return Population(
         spread=s,
@@ -90,6 +94,7 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
         misfit=(b_value * value).sum(dim=1) - middle.square() * one,
         line_mean=middle[:, None] + s2 * (b_value - middle[:, None] * b_one),
         line_variance=s2 - s2.square() * b_diagonal + (1 - s2 * b_one).square() / one[:, None],
+        line_weight=s2 * b_diagonal + (1 - s2 * b_one) * share,
         middle=middle,
         programme_variance=1 / one - s2[:, 0] / count,
         next_variance=1 / one + s2[:, 0],
@@ -120,6 +125,7 @@ def draw(people: Population, freedom: int, chances: Tensor, at: list[float]) -> 
     return Draws(
         programme=_bounded(mean[step] + error * spread[step]),
         line=torch.cat(line),
+        borrowed=(1 - people.line_weight[step].mean(dim=0)).clamp(0, 1),
         next_line=_bounded(people.middle[step] + error * people.next_variance[step].sqrt()),
     )
 

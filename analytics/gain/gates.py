@@ -30,13 +30,14 @@ OUTCOMES = ("output", "unit cost")
 
 def judge(grid: Grid, control_count: int) -> tuple[Verdict, list[str]]:
     """Say whether the gain may be called causal, with the reasons in words if not."""
-    failed = _too_few(control_count) or _pre_trends(grid)
+    failed = too_few(control_count) or _pre_trends(grid)
     if not failed:
         return "causal", []
     return "before_after", [f"before/after, not causal: {words}" for words in failed]
 
 
-def _too_few(count: int) -> list[str]:
+def too_few(count: int) -> list[str]:
+    """Say so if the lines without upgrade are too few."""
     words = f"{count} lines without upgrade to compare with, at least {CONTROLS_MIN} are needed"
     return [words] if count < CONTROLS_MIN else []
 
