@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,7 +80,8 @@ def population(value: Tensor, own: Tensor, shared: Tensor) -> Population:
     d = 1 / (own + s2)  # (g, m)
     inner = torch.eye(shared.shape[1], dtype=value.dtype) + (shared.T * d[:, None, :]) @ shared
     root = torch.linalg.cholesky(inner)  # (g, k, k)
-    part = torch.linalg.solve_triangular(root, shared.T * d[:, None, :], upper=False)  # (g, k, m)
+    turned = torch.linalg.solve_triangular(root, torch.eye(len(shared.T)).to(root), upper=False)
+    part = turned @ (shared.T * d[:, None, :])  # (g, k, m)
     part_one, part_value = part.sum(dim=2), part @ value  # (g, k)
     b_one = d - torch.einsum("gkm,gk->gm", part, part_one)
     b_value = d * value - torch.einsum("gkm,gk->gm", part, part_value)
@@ -178,6 +180,6 @@ def quantiles(draws: Tensor, at: list[float]) -> Tensor:
     >>> quantiles(torch.tensor([3.0, 1.0, 2.0]), [0.0, 0.5, 1.0]).tolist()
     [1.0, 2.0, 3.0]
     """
-    ordered = draws.sort(dim=-1).values
-    place = (torch.tensor(at, dtype=torch.float64) * (draws.shape[-1] - 1)).round().long()
-    return ordered[..., place]
+    place = [round(one * (draws.shape[-1] - 1)) for one in at]
+    # numpy finds single places several times as fast as a sort would
+    return torch.as_tensor(np.partition(draws.numpy(), place, axis=-1)[..., place])
