@@ -197,8 +197,7 @@ def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:
     """Count the controls that were seen in half of both windows of each contrast, (m,)."""
     cells = seen[_some(controls)].T.double()
     is_valid = [
-        (weights.plus[few] @ cells >= SHARE_MIN)
-        & (weights.minus[few] @ cells >= SHARE_MIN)
+        (weights.plus[few] @ cells >= SHARE_MIN) & (weights.minus[few] @ cells >= SHARE_MIN)
         for few in _chunks(len(weights.line))
     ]
     return torch.cat([one.sum(dim=1) for one in is_valid])

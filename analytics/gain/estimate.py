@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from contracts.panel import Panel, Upgrades
 
 CONTROLS_TO_COMPARE = 2  # one control cannot tell its noise from what moved all lines
-SMALL_ROWS = 100_000  # the fit takes about a tenth of a second on one thread
 
 
 def fit(
@@ -41,20 +40,20 @@ def fit(
     Deterministic. Raise DataError, in one line, where the panel or the upgrades make no sense.
     """
     statement.require(level=level, ramp=ramp, anticipation=anticipation)
-    with threads(panel.table.num_rows):
+    with one_thread():
         grid, notes = design.build(panel, upgrades, ramp=ramp, anticipation=anticipation)
         found, verdict, reasons = _compare(grid)
         return statement.state(found, grid.lines, level, verdict, reasons + notes)
 
 
 @contextmanager
-def threads(row_count: int) -> Iterator[None]:
-    """Work on one thread if that is quicker: small matrices wait for threads more than they gain.
+def one_thread() -> Iterator[None]:
+    """Work on one thread: most matrices are small, and threads would wait more than they work.
 
     Sums in one order also make the answer the same to the last bit whatever the machine.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if row_count < SMALL_ROWS else before)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

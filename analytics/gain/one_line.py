@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from analytics.gain import baseline, contrasts, design, gates, outliers, statement, synthetic
-from analytics.gain.estimate import CONTROLS_TO_COMPARE, threads
+from analytics.gain.estimate import CONTROLS_TO_COMPARE, one_thread
 from contracts.errors import DataError
 from contracts.panel import Panel, Upgrades
 
@@ -60,7 +60,7 @@ def fit_one(
     lines to compare with.
     """
     statement.require(level=level, ramp=ramp, anticipation=anticipation)
-    with threads(panel.table.num_rows):
+    with one_thread():
         grid, notes = design.build(panel, upgrades, ramp=ramp, anticipation=anticipation)
         line = _the_line(grid)
         grid, base, far = outliers.leave_out(grid, has_periods=True)

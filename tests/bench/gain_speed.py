@@ -1,4 +1,4 @@
-"""How long the gain of a large plant takes, both outcomes, on the cores that are there.
+"""How long the gain of a large plant takes, both outcomes, by the clock and of the processor.
 
     python -m tests.bench.gain_speed [--rounds 3]
 
@@ -13,7 +13,6 @@ import time
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from analytics import gain
 from contracts.panel import Panel, Upgrades
@@ -64,7 +63,7 @@ def main() -> None:
             took.append((time.perf_counter() - began, time.process_time() - used))
         wall, cpu = min(took)
         print(
-            f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU on {torch.get_num_threads()} cores;"
+            f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU;"
             f" alpha {found.alpha.estimate:.4f}, {found.verdict}",
             flush=True,
         )
