@@ -27,6 +27,9 @@ def gain(
         typer.Option(help="Of many lines, or of one against a mixture of others."),
     ] = "population",
     line: Annotated[str | None, typer.Option(help="The one, if several were upgraded.")] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Its course in time, and placebos.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Estimate alpha and beta from a panel of lines and periods."""
@@ -34,5 +37,9 @@ def gain(
 
     if line is not None and method != "synthetic":
         raise typer.BadParameter("--line is for --method synthetic")
+    if details and method == "synthetic":
+        raise typer.BadParameter("--details is for --method population")
     windows = {"ramp": ramp, "anticipation": anticipation}
-    fit_files(panel, upgrades, Asked(method, line, level, windows), as_json=as_json)
+    fit_files(
+        panel, upgrades, Asked(method, line, level, windows, details=details), as_json=as_json
+    )

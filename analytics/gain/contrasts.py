@@ -126,6 +126,12 @@ def comparable(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -
     return is_linked & (count >= 2) & (2 * count >= most)
 
 
+def mean_error(found: Contrasts) -> Tensor:
+    """Give the standard error of the contrasts' mean, apart from effects that differ, (2,)."""
+    shared = found.shared.mean(dim=1).square().sum(dim=1)
+    return (found.own.sum(dim=1) / found.value.shape[1] ** 2 + shared).sqrt()
+
+
 def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:
     """Half the mean squared step from one period to the next, (2, n), pooled towards its middle.
 

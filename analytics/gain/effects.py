@@ -174,6 +174,21 @@ def scales(freedom: int) -> Tensor:
     return (freedom / high).sqrt()
 
 
+def student(level: float, freedom: int) -> float:
+    """Give half the width of Student's t at a level, as a mixture of normals.
+
+    >>> round(student(0.9, 10), 2)
+    1.81
+    """
+    scale = scales(freedom)
+    low, high = 0.0, 1e4
+    for _ in range(80):
+        middle = (low + high) / 2
+        inside = 1 - float(torch.erfc(middle / (scale * 2**0.5)).mean())
+        low, high = (middle, high) if inside < level else (low, middle)
+    return (low + high) / 2
+
+
 def quantiles(draws: Tensor, at: list[float]) -> Tensor:
     """Quantiles of each row of draws (..., DRAWS), as (..., q).
 

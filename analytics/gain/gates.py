@@ -84,8 +84,5 @@ def chances_of(found: Contrasts) -> Tensor:
 
     Student's t as a mixture of normals over the scale of the noise.
     """
-    count = found.value.shape[1]
-    shared = found.shared.mean(dim=1).square().sum(dim=1)
-    error = (found.own.sum(dim=1) / count**2 + shared).sqrt()
-    away = found.value.mean(dim=1).abs() / error  # (2,)
+    away = found.value.mean(dim=1).abs() / contrasts.mean_error(found)  # (2,)
     return torch.erfc(away[:, None] / (effects.scales(found.freedom) * 2**0.5)).mean(dim=1)

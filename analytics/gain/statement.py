@@ -35,15 +35,15 @@ def state(
     few = "too few upgraded lines to tell how lines differ: next_line is a guess"
     has_few = found.value.shape[1] < LINES_TO_GENERALISE
     return Gain(
-        alpha=_alpha(effects.quantiles(output.programme, at)),
-        beta=_beta(effects.quantiles(cost.programme, at)),
+        alpha=alpha_of(effects.quantiles(output.programme, at)),
+        beta=beta_of(effects.quantiles(cost.programme, at)),
         lines=tuple(
-            LineGain(names[number], _alpha(output.line[n]), _beta(cost.line[n]), borrowed[n])
+            LineGain(names[number], alpha_of(output.line[n]), beta_of(cost.line[n]), borrowed[n])
             for n, number in enumerate(found.line.tolist())
         ),
         next_line=(
-            _alpha(effects.quantiles(output.next_line, at)),
-            _beta(effects.quantiles(cost.next_line, at)),
+            alpha_of(effects.quantiles(output.next_line, at)),
+            beta_of(effects.quantiles(cost.next_line, at)),
         ),
         level=level,
         verdict=verdict,
@@ -103,13 +103,13 @@ def draws_of(found: Contrasts, at: list[float]) -> tuple[Draws, Draws]:
     return output, cost
 
 
-def _alpha(logs: Tensor) -> Interval:
+def alpha_of(logs: Tensor) -> Interval:
     """Turn quantiles (low, middle, high) of the effect on log output into alpha."""
     low, middle, high = logs.exp().tolist()
     return Interval(middle, low, high)
 
 
-def _beta(logs: Tensor) -> Interval:
+def beta_of(logs: Tensor) -> Interval:
     """Turn quantiles of the effect on log cost into beta: the highest cost is the lowest beta."""
     high, middle, low = (-logs.expm1()).tolist()
     return Interval(middle, low, high)

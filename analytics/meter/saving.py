@@ -75,7 +75,7 @@ def saving(
     if expected <= 0 or used <= 0:
         raise DataError("usage expected or seen is not above 0: correct the signs of the meter")
     noise = _noise(model, before, after, rest)
-    half = _student(level, noise.freedom) * noise.error
+    half = effects.student(level, noise.freedom) * noise.error
     low, high = (1 - used / expected * float(np.exp(sign * half)) for sign in (1, -1))
     share = 1 - used / expected
     rmse = float(rest.square().sum() / (len(rest) - model.parameter_count)) ** 0.5
@@ -196,18 +196,3 @@ def _stated(model: Fitted) -> ChangePoint:
         cooling=cooling,
         cooling_above=above,
     )
-
-
-def _student(level: float, freedom: int) -> float:
-    """Give half the width of Student's t at a level, as a mixture of normals.
-
-    >>> round(_student(0.9, 10), 2)
-    1.81
-    """
-    scales = effects.scales(freedom)
-    low, high = 0.0, 1e4
-    for _ in range(80):
-        middle = (low + high) / 2
-        inside = 1 - float(torch.erfc(middle / (scales * 2**0.5)).mean())
-        low, high = (middle, high) if inside < level else (low, middle)
-    return (low + high) / 2

@@ -57,3 +57,21 @@ def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
     upgrades.write_text("line,upgraded_on\nL1,2026-03-02\n")
     with pytest.raises(DataError, match=r"panel\.csv: the column 'period' holds no dates"):
         fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
+def test_details_are_told_in_words_and_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    asked = Asked(windows={"ramp": 3}, details=True)
+    fit_files(panel, upgrades, asked, as_json=True)
+    details = json.loads(capsys.readouterr().out)["details"]
+    assert list(details) == ["course", "in_time", "placebos", "anticipations", "level"]
+    assert sorted(details["in_time"]) == ["alpha", "beta"]
+    fit_files(panel, upgrades, asked, as_json=False)
+    text = capsys.readouterr().out
+    for words in ("by periods since the upgrade", "placebo in time", "as if they had been"):
+        assert words in text
