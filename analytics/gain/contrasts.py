@@ -91,23 +91,26 @@ def after_less_before(grid: Grid) -> Weights:
     return weights_of(line, grid.after[line].double(), grid.before[line].double())
 
 
-def measure(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -> Contrasts:
+def measure(
+    grid: Grid, base: Baseline, weights: Weights, controls: Tensor, *, lost: int = 1
+) -> Contrasts:
     """Contrast the lines' residuals, and the controls' alike.
 
-    `controls` numbers the lines that show the placebo distribution; at least two.
+    `controls` numbers the lines that show the placebo distribution; at least two. `lost` are their
+    degrees of freedom that went into what they are compared with: their mean, each common wave.
     """
     rest = baseline.residuals(base, grid.y, grid.x, grid.seen)  # (2, n, T)
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
     placebo = _placebos(rest, grid.seen, noise, weights, controls)
-    # least squares leave the controls' residuals short of one degree of freedom in `count`
-    lack = placebo.count / (placebo.count - 1).clamp(min=1)
+    # least squares leave the controls' residuals short of so many degrees of freedom in `count`
+    lack = placebo.count / (placebo.count - lost).clamp(min=1)
     unit = placebo.square / placebo.count.clamp(min=1) * lack
     return Contrasts(
         line=weights.line,
         value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
         own=(unit * noise[:, weights.line]).clamp(min=TINY),
         shared=_shared(grid, base, rest, weights) * float(lack.max()) ** 0.5,
-        freedom=int(placebo.count.min()) - 1,
+        freedom=max(int(placebo.count.min()) - lost, 1),
         correlation=placebo.correlation,
     )
 

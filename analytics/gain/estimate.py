@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from analytics.gain import before_after, contrasts, design, gates, outliers, statement
+from analytics.gain import (
+    baseline,
+    before_after,
+    contrasts,
+    design,
+    gates,
+    outliers,
+    statement,
+    waves,
+)
 from contracts.errors import DataError
 from contracts.outcome import Gain, Verdict
 
@@ -67,8 +76,13 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
     weights = contrasts.after_less_before(grid)
     if not has_controls:
         found = before_after.measure(grid, base, weights)
-        verdict, reasons = gates.judge(grid, len(grid.controls))
+        verdict, reasons = gates.judge(grid, len(grid.controls), waves.none(grid))
         return found, verdict, [*reasons, before_after.WORDS, *notes]
+    wave = waves.common(grid)
+    if wave.shape[1]:
+        notes.append(waves.WORDS)
+        base = baseline.two_way(grid.y, grid.x, grid.before & ~grid.is_upgraded[:, None])
+        weights = waves.balanced(weights, wave, grid.before[weights.line])
     is_comparable = contrasts.comparable(grid, base, weights, grid.controls)
     lost = [grid.lines[n] for n in weights.line[~is_comparable].tolist()]
     if len(lost) == len(weights.line):
@@ -80,6 +94,8 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
         notes.append(
             f"too few lines seen in the same periods to compare with: {design.listed(lost)}"
         )
-    found = contrasts.measure(grid, base, weights.kept(is_comparable), grid.controls)
-    verdict, reasons = gates.judge(grid, found.freedom + 1)
+    kept = weights.kept(is_comparable)
+    went = 1 + wave.shape[1]
+    found = contrasts.measure(grid, base, kept, grid.controls, lost=went)
+    verdict, reasons = gates.judge(grid, found.freedom + went, wave)
     return found, verdict, reasons + notes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics.gain import baseline, contrasts, effects
+from analytics.gain import baseline, contrasts, effects, waves
 
 if TYPE_CHECKING:
     from analytics.gain.contrasts import Contrasts, Weights
@@ -28,9 +28,9 @@ PERIODS_MIN = 6  # of a line before its upgrade: fewer show no slope
 OUTCOMES = ("output", "unit cost")
 
 
-def judge(grid: Grid, control_count: int) -> tuple[Verdict, list[str]]:
+def judge(grid: Grid, control_count: int, wave: Tensor) -> tuple[Verdict, list[str]]:
     """Say whether the gain may be called causal, with the reasons in words if not."""
-    failed = too_few(control_count) or _pre_trends(grid)
+    failed = too_few(control_count) or _pre_trends(grid, wave)
     if not failed:
         return "causal", []
     return "before_after", [f"before/after, not causal: {words}" for words in failed]
@@ -42,7 +42,7 @@ def too_few(count: int) -> list[str]:
     return [words] if count < CONTROLS_MIN else []
 
 
-def _pre_trends(grid: Grid) -> list[str]:
+def _pre_trends(grid: Grid, wave: Tensor) -> list[str]:
     """Name the contrasts before the upgrade that chance does not explain."""
     line = grid.programme
     line = line[grid.before[line].sum(dim=1) >= PERIODS_MIN]
@@ -52,10 +52,12 @@ def _pre_trends(grid: Grid) -> list[str]:
     base = baseline.two_way(grid.y, grid.x, used)
     failed = []
     for name, every in (("slope", slope(grid, line)), ("eve", eve(grid, line))):
+        every = waves.balanced(every, wave, grid.before[line])  # noqa: PLW2901  # the same
         weights = every.kept(contrasts.comparable(grid, base, every, grid.controls))
         if not len(weights.line):
             continue
-        found = contrasts.measure(grid, base, weights, grid.controls)
+        lost = 1 + wave.shape[1]
+        found = contrasts.measure(grid, base, weights, grid.controls, lost=lost)
         for outcome, p in zip(OUTCOMES, chances_of(found).tolist(), strict=True):
             if p < FALSE_ALARM / 4:
                 words = "followed another trend than" if name == "slope" else "had already left"
