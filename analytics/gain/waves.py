@@ -23,10 +23,13 @@ from torch import Tensor
 from analytics.gain import baseline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from analytics.gain.contrasts import Weights
     from analytics.gain.design import Grid
 
 SHIFTS = 99  # with the one that is real: a wave by chance once in a hundred panels
+FIRST_SHIFTS = 9  # of these
 WAVES_MAX = 2  # two that differ explain what a plant's markets and seasons do
 CONTROLS_MIN = 8  # of fewer, some always rise and fall together
 PERIODS_MIN = 16
@@ -67,15 +70,27 @@ def common(grid: Grid) -> Tensor:
 def _next(rest: Tensor, seen: Tensor) -> Tensor | None:
     """Find a wave where it stands out most: in both outcomes, or in one of them."""
     parts = (rest, rest[:1], rest[1:])
-    clear = [min(_clearness(part), _clearness(_levelled(part, seen))) for part in parts]
+    clear = [_clearness(part, lambda part: _levelled(part, seen)) for part in parts]
     best = max(range(len(parts)), key=clear.__getitem__)
     return direction(parts[best].flatten(0, 1)) if clear[best] > 1 else None
 
 
-def _clearness(rest: Tensor) -> float:
-    """Tell how much more lines (k, c, T) have in common than the most that shifted ones have."""
-    found = strength(rest.flatten(0, 1)[None])
-    return float(found / strength(_shifted(rest).flatten(1, 2)).max().clamp(min=1e-300))
+def _clearness(rest: Tensor, level: Callable[[Tensor], Tensor]) -> float:
+    """Tell how much more lines (k, c, T) have in common than the most that shifted ones have.
+
+    As they are and levelled, the less counts. Up to 1 there is nothing; a few shifts mostly show
+    that already.
+    """
+    least = torch.inf
+    for rows in (rest, level(rest)):
+        found = float(strength(rows.flatten(0, 1)[None]))
+        most = 1e-300
+        for some in (slice(0, FIRST_SHIFTS), slice(FIRST_SHIFTS, SHIFTS)):
+            most = max(most, float(strength(_shifted(rows, some).flatten(1, 2)).max()))
+            if found <= most:
+                return found / most
+        least = min(least, found / most)
+    return least
 
 
 def _levelled(rest: Tensor, seen: Tensor) -> Tensor:
@@ -133,12 +148,12 @@ def balanced(weights: Weights, waves: Tensor, before: Tensor) -> Weights:
     return replace(weights, minus=weights.minus + change)
 
 
-def _shifted(rest: Tensor) -> Tensor:
-    """Turn every line (k, c, T) around in time by a distance of its own, (SHIFTS, k, c, T).
+def _shifted(rest: Tensor, some: slice) -> Tensor:
+    """Turn every line (k, c, T) around in time by a distance of its own, (s, k, c, T).
 
     Both outcomes of a line go together: what they have in common is no wave of the lines.
     """
     kinds, count, width = rest.shape
     by = torch.randint(width, (SHIFTS, 1, count, 1), generator=torch.Generator().manual_seed(1))
-    place = (torch.arange(width) + by) % width
-    return rest.expand(SHIFTS, -1, -1, -1).gather(3, place.expand(-1, kinds, -1, -1))
+    place = ((torch.arange(width) + by[some]) % width).expand(-1, kinds, -1, -1)
+    return rest.expand(len(place), -1, -1, -1).gather(3, place)
