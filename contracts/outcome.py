@@ -34,11 +34,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class LineGain:
-    """The gain of one upgraded line."""
+    """The gain of one upgraded line.
+
+    `borrowed`, 0 to 1: the share of the estimate that is from the other lines, since its own
+    readings leave it that unsure; of alpha's and beta's the greater.
+    """
 
     line: str
     alpha: Interval
     beta: Interval
+    borrowed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from gainline.ending import (
 from gainline.gain_verbs import gain_app
 from gainline.keep_verbs import keep_app
 from gainline.kpi_verbs import kpi_app
+from gainline.meter_verbs import meter_app
 from gainline.note_verbs import note_app
 from gainline.options import (
     BrokerOption,
@@ -56,6 +57,7 @@ app.add_typer(keep_app)
 app.add_typer(store_app)
 app.add_typer(kpi_app)
 app.add_typer(gain_app)
+app.add_typer(meter_app)
 app.add_typer(profit_app)
 app.add_typer(plan_app, name="plan", help="A pilot before an upgrade, a roll-out after it.")
 app.add_typer(dead_letters_app, name="dead-letters", help="What could not be read, and why.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,15 +17,29 @@ def gain(
     panel: Annotated[
         Path, typer.Argument(help="line, period, output, unit_cost, covariates…", readable=False)
     ],
+    *,
     upgrades: Annotated[Path, typer.Option(help="line, upgraded_on", readable=False)],
     level: Annotated[float, typer.Option(help="Of the intervals.", callback=share)] = 0.9,
     ramp: Annotated[int, typer.Option(help="Periods left out after an upgrade.", min=0)] = 0,
     anticipation: Annotated[int, typer.Option(help="Periods left out before it.", min=0)] = 0,
-    *,
+    method: Annotated[
+        Literal["population", "synthetic"],
+        typer.Option(help="Of many lines, or of one against a mixture of others."),
+    ] = "population",
+    line: Annotated[str | None, typer.Option(help="The one, if several were upgraded.")] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Its course in time, and placebos.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Estimate alpha and beta from a panel of lines and periods."""
-    from gainline.gains import fit_files
+    from gainline.gains import Asked, fit_files
 
-    options = {"level": level, "ramp": ramp, "anticipation": anticipation}
-    fit_files(panel, upgrades, options, as_json=as_json)
+    if line is not None and method != "synthetic":
+        raise typer.BadParameter("--line is for --method synthetic")
+    if details and method == "synthetic":
+        raise typer.BadParameter("--details is for --method population")
+    windows = {"ramp": ramp, "anticipation": anticipation}
+    fit_files(
+        panel, upgrades, Asked(method, line, level, windows, details=details), as_json=as_json
+    )

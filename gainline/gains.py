@@ -5,33 +5,48 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
 from analytics import gain
+from contracts.closer import CloserLook
 from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
 from contracts.panel import REQUIRED, Panel, Upgrades
 from gainline.tables import read_table
 
 
-def fit_files(
-    panel_file: Path, upgrades_file: Path, options: Mapping[str, float], *, as_json: bool
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What the options ask of a panel."""
+
+    method: Literal["population", "synthetic"] = "population"
+    line: str | None = None
+    level: float = 0.9
+    windows: Mapping[str, int] = field(default_factory=dict)  # ramp, anticipation
+    details: bool = False
+
+
+def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: bool) -> None:
     """Fit the gain of a panel and print it."""
-    fitted = gain.fit(
-        Panel(_dated(read_table(panel_file, columns=REQUIRED), "period", panel_file)),
-        Upgrades(_dated(read_table(upgrades_file), "upgraded_on", upgrades_file)),
-        level=float(options["level"]),
-        ramp=int(options["ramp"]),
-        anticipation=int(options["anticipation"]),
-    )
+    panel = Panel(_dated(read_table(panel_file, columns=REQUIRED), "period", panel_file))
+    upgrades = Upgrades(_dated(read_table(upgrades_file), "upgraded_on", upgrades_file))
+    if asked.line is not None:
+        panel, upgrades = gain.alone(panel, upgrades, asked.line)
+    fit = gain.fit if asked.method == "population" else gain.fit_one
+    fitted = fit(panel, upgrades, level=asked.level, **asked.windows)
+    look = None
+    if asked.details:
+        look = gain.look_closer(panel, upgrades, level=asked.level, **asked.windows)
     if as_json:
-        json.dump(gain.as_answer(fitted), sys.stdout, allow_nan=False)
+        more = {"details": gain.as_details(look)} if look else {}
+        json.dump(gain.as_answer(fitted) | more, sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
     else:
-        sys.stdout.write(_in_words(fitted))
+        sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
 
 
 def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
@@ -48,16 +63,36 @@ def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
 
 
 def _in_words(fitted: Gain) -> str:
-    def row(name: str, alpha: Interval, beta: Interval) -> str:
-        return (
-            f"{name:<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
-            f" {beta.estimate:8.4f} [{beta.low:.4f}, {beta.high:.4f}]\n"
-        )
-
     share = f"{fitted.level:.0%} interval"
-    text = f"{'':<16} {'alpha':>8} {share:<17} {'beta':>8} {share}\n"
-    text += row("programme", fitted.alpha, fitted.beta)
-    text += "".join(row(f"line {one.line}", one.alpha, one.beta) for one in fitted.lines)
-    text += row("next line", *fitted.next_line)
+    text = f"{'':<16} {'alpha':>8} {share:<17} {'beta':>8} {share:<17} borrowed\n"
+    text += _row("programme", fitted.alpha, fitted.beta)
+    for one in fitted.lines:
+        text += _row(f"line {one.line}", one.alpha, one.beta, f"{one.borrowed:.0%}")
+    text += _row("next line", *fitted.next_line)
     text += f"verdict: {fitted.verdict}\n"
     return text + "".join(f"note: {warning}\n" for warning in fitted.warnings)
+
+
+def _details_in_words(look: CloserLook) -> str:
+    text = "\nby periods since the upgrade\n"
+    for step in look.course:
+        name = f"{step.first}" if step.first == step.last else f"{step.first} to {step.last}"
+        text += _row(name, step.alpha, step.beta, f"{step.line_count} lines")
+    if look.in_time:
+        text += "\nthe last quarter before the upgrades, as if it were after\n"
+        text += _row("placebo in time", *look.in_time)
+    text += "\nlines never upgraded, as if they had been\n"
+    for placebo in look.placebos:
+        text += f"{'line ' + placebo.line:<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
+    text += "\nby periods left out before the upgrades\n"
+    for one in look.anticipations:
+        text += _row(f"{one.anticipation}", one.alpha, one.beta)
+    return text
+
+
+def _row(name: str, alpha: Interval, beta: Interval, last: str = "") -> str:
+    return (
+        f"{name:<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
+        f" {beta.estimate:8.4f} [{beta.low:.4f}, {beta.high:.4f}]{last:>10}".rstrip()
+        + "\n"
+    )

@@ -1,5 +1,8 @@
 """What an upgrade gained: alpha and beta, with honest intervals."""
 
-from analytics.gain.estimate import as_answer, fit
+from analytics.gain.closer import as_details, look_closer
+from analytics.gain.estimate import fit
+from analytics.gain.one_line import alone, fit_one
+from analytics.gain.statement import as_answer
 
-__all__ = ["as_answer", "fit"]
+__all__ = ["alone", "as_answer", "as_details", "fit", "fit_one", "look_closer"]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SHARE_MIN = 0.5
 # Weights of a contrast on unlinked periods are of the order 1 / T or exactly 0.
 LINK_TOLERANCE = 1e-6
+PLACEBOS_MAX = 1000  # so many errors fix their size to 2 %: more would cost time alone
+LINES_AT_ONCE = 64
 TINY = 1e-18  # variance of an error of 1e-9: keeps panels without any noise solvable
 
 
@@ -89,27 +91,27 @@ def after_less_before(grid: Grid) -> Weights:
     return weights_of(line, grid.after[line].double(), grid.before[line].double())
 
 
-def measure(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -> Contrasts:
+def measure(
+    grid: Grid, base: Baseline, weights: Weights, controls: Tensor, *, lost: int = 1
+) -> Contrasts:
     """Contrast the lines' residuals, and the controls' alike.
 
-    `controls` numbers the lines that show the placebo distribution; at least two.
+    `controls` numbers the lines that show the placebo distribution; at least two. `lost` are their
+    degrees of freedom that went into what they are compared with: their mean, each common wave.
     """
     rest = baseline.residuals(base, grid.y, grid.x, grid.seen)  # (2, n, T)
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
-    placebo, is_valid = _placebos(rest, grid.seen, weights, controls)  # (2, m, c), (m, c)
-    count = is_valid.sum(dim=1)  # (m,)
-    # least squares leave the controls' residuals short of one degree of freedom in `count`
-    lack = count / (count - 1).clamp(min=1)
-    unit = (placebo.square() / noise[:, None, controls]).sum(dim=2) / count.clamp(min=1) * lack
-    flat = placebo.flatten(1)
-    size = flat.square().sum(dim=1).prod().sqrt()
+    placebo = _placebos(rest, grid.seen, noise, weights, controls)
+    # least squares leave the controls' residuals short of so many degrees of freedom in `count`
+    lack = placebo.count / (placebo.count - lost).clamp(min=1)
+    unit = placebo.square / placebo.count.clamp(min=1) * lack
     return Contrasts(
         line=weights.line,
         value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
         own=(unit * noise[:, weights.line]).clamp(min=TINY),
         shared=_shared(grid, base, rest, weights) * float(lack.max()) ** 0.5,
-        freedom=int(count.min()) - 1,
-        correlation=float((flat[0] * flat[1]).sum() / size) if size > 0 else 0.0,
+        freedom=max(int(placebo.count.min()) - lost, 1),
+        correlation=placebo.correlation,
     )
 
 
@@ -122,10 +124,15 @@ def comparable(grid: Grid, base: Baseline, weights: Weights, controls: Tensor) -
     """
     free = _pull(grid, weights) @ base.null  # (m, r)
     is_linked = (free.abs() < LINK_TOLERANCE).all(dim=1)
-    _, is_valid = _placebos(grid.y, grid.seen, weights, controls)
-    count = is_valid.sum(dim=1)  # (m,)
+    count = _valid(grid.seen, weights, controls)  # (m,)
     most = int(count.max()) if len(count) else 0
     return is_linked & (count >= 2) & (2 * count >= most)
+
+
+def mean_error(found: Contrasts) -> Tensor:
+    """Give the standard error of the contrasts' mean, apart from effects that differ, (2,)."""
+    shared = found.shared.mean(dim=1).square().sum(dim=1)
+    return (found.own.sum(dim=1) / found.value.shape[1] ** 2 + shared).sqrt()
 
 
 def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -161,18 +168,58 @@ def innovation_variance(rest: Tensor, before: Tensor, after: Tensor) -> Tensor:
     return pooled
 
 
+@dataclass(frozen=True)
+class Placebos:
+    """The contrasts of m lines, seen on controls."""
+
+    square: Tensor  # (2, m) sum of squares, in units of each control's innovations
+    count: Tensor  # (m,) on how many controls
+    correlation: float  # of both outcomes
+
+
 def _placebos(
-    rest: Tensor, seen: Tensor, weights: Weights, controls: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Apply every line's contrast to every control: values (2, m, c), and which are valid."""
-    cells = seen[controls].double()  # (c, T)
-    values = rest[:, controls]  # (2, c, T)
-    parts, is_valid = [], torch.ones(len(weights.line), len(controls), dtype=torch.bool)
-    for part in (weights.plus, weights.minus):
-        share = part @ cells.T  # (m, c)
-        parts.append(part @ values.transpose(1, 2) / share.clamp(min=TINY))
-        is_valid &= share >= SHARE_MIN
-    return (parts[0] - parts[1]) * is_valid, is_valid
+    rest: Tensor, seen: Tensor, noise: Tensor, weights: Weights, controls: Tensor
+) -> Placebos:
+    """Apply every line's contrast to every control that was seen in both of its windows."""
+    controls = _some(controls)
+    cells = seen[controls].T.double()  # (T, c)
+    values = rest[:, controls].transpose(1, 2).contiguous()  # (2, T, c)
+    squares, counts, products = [], [], torch.zeros(3, dtype=torch.float64)
+    for few in _chunks(len(weights.line)):
+        placebo, is_valid = values.new_zeros(()), torch.ones((), dtype=torch.bool)
+        for sign, part in ((1, weights.plus[few]), (-1, weights.minus[few])):
+            share = part @ cells  # (few, c)
+            placebo = placebo + sign * (part @ values) / share.clamp(min=TINY)
+            is_valid = is_valid & (share >= SHARE_MIN)
+        placebo = placebo * is_valid  # (2, few, c)
+        square = placebo.square()
+        squares.append((square / noise[:, None, controls]).sum(dim=2))
+        counts.append(is_valid.sum(dim=1))
+        together = (placebo[0] * placebo[1]).sum()
+        products += torch.stack([together, square[0].sum(), square[1].sum()])
+    size = float(products[1] * products[2]) ** 0.5
+    correlation = float(products[0]) / size if size > 0 else 0.0
+    return Placebos(torch.cat(squares, dim=1), torch.cat(counts), correlation)
+
+
+def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:
+    """Count the controls that were seen in half of both windows of each contrast, (m,)."""
+    cells = seen[_some(controls)].T.double()
+    is_valid = [
+        (weights.plus[few] @ cells >= SHARE_MIN) & (weights.minus[few] @ cells >= SHARE_MIN)
+        for few in _chunks(len(weights.line))
+    ]
+    return torch.cat([one.sum(dim=1) for one in is_valid])
+
+
+def _some(controls: Tensor) -> Tensor:
+    """Take every second, third … control if there are very many."""
+    return controls[:: -(-len(controls) // PLACEBOS_MAX)]
+
+
+def _chunks(count: int) -> list[slice]:
+    """Cut contrasts into as many as fit into a processor's cache with all controls."""
+    return [slice(n, n + LINES_AT_ONCE) for n in range(0, max(count, 1), LINES_AT_ONCE)]
 
 
 def _pull(grid: Grid, weights: Weights) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -32,12 +33,12 @@ class Grid:
     after_start: Tensor  # (n,) the first period in which the effect is complete
     is_upgraded: Tensor  # (n,) bool: upgraded before the panel ends
 
-    @property
+    @cached_property
     def before(self) -> Tensor:
         """Cells without any effect, (n, T): before the upgrade, or of a line that has none."""
         return self.seen & (torch.arange(len(self.periods)) < self.before_end[:, None])
 
-    @property
+    @cached_property
     def after(self) -> Tensor:
         """Cells with the whole effect, (n, T)."""
         late = torch.arange(len(self.periods)) >= self.after_start[:, None]

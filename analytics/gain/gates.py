@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics.gain import baseline, contrasts, effects
+from analytics.gain import baseline, contrasts, effects, waves
 
 if TYPE_CHECKING:
     from analytics.gain.contrasts import Contrasts, Weights
@@ -28,20 +28,21 @@ PERIODS_MIN = 6  # of a line before its upgrade: fewer show no slope
 OUTCOMES = ("output", "unit cost")
 
 
-def judge(grid: Grid, control_count: int) -> tuple[Verdict, list[str]]:
+def judge(grid: Grid, control_count: int, wave: Tensor) -> tuple[Verdict, list[str]]:
     """Say whether the gain may be called causal, with the reasons in words if not."""
-    failed = _too_few(control_count) or _pre_trends(grid)
+    failed = too_few(control_count) or _pre_trends(grid, wave)
     if not failed:
         return "causal", []
     return "before_after", [f"before/after, not causal: {words}" for words in failed]
 
 
-def _too_few(count: int) -> list[str]:
+def too_few(count: int) -> list[str]:
+    """Say so if the lines without upgrade are too few."""
     words = f"{count} lines without upgrade to compare with, at least {CONTROLS_MIN} are needed"
     return [words] if count < CONTROLS_MIN else []
 
 
-def _pre_trends(grid: Grid) -> list[str]:
+def _pre_trends(grid: Grid, wave: Tensor) -> list[str]:
     """Name the contrasts before the upgrade that chance does not explain."""
     line = grid.programme
     line = line[grid.before[line].sum(dim=1) >= PERIODS_MIN]
@@ -51,10 +52,12 @@ def _pre_trends(grid: Grid) -> list[str]:
     base = baseline.two_way(grid.y, grid.x, used)
     failed = []
     for name, every in (("slope", slope(grid, line)), ("eve", eve(grid, line))):
+        every = waves.balanced(every, wave, grid.before[line])  # noqa: PLW2901  # the same
         weights = every.kept(contrasts.comparable(grid, base, every, grid.controls))
         if not len(weights.line):
             continue
-        found = contrasts.measure(grid, base, weights, grid.controls)
+        lost = 1 + wave.shape[1]
+        found = contrasts.measure(grid, base, weights, grid.controls, lost=lost)
         for outcome, p in zip(OUTCOMES, chances_of(found).tolist(), strict=True):
             if p < FALSE_ALARM / 4:
                 words = "followed another trend than" if name == "slope" else "had already left"
@@ -83,8 +86,5 @@ def chances_of(found: Contrasts) -> Tensor:
 
     Student's t as a mixture of normals over the scale of the noise.
     """
-    count = found.value.shape[1]
-    shared = found.shared.mean(dim=1).square().sum(dim=1)
-    error = (found.own.sum(dim=1) / count**2 + shared).sqrt()
-    away = found.value.mean(dim=1).abs() / error  # (2,)
+    away = found.value.mean(dim=1).abs() / contrasts.mean_error(found)  # (2,)
     return torch.erfc(away[:, None] / (effects.scales(found.freedom) * 2**0.5)).mean(dim=1)

@@ -24,6 +24,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+NO_WAVE = torch.zeros(40, 0).double()
+
+
 def grid_of(y: np.ndarray, begin: list[int], seen: np.ndarray | None = None) -> Grid:
     """Lay out outcomes (2, n, T) with the periods in which lines are upgraded."""
     _, lines, periods = y.shape
@@ -148,10 +151,10 @@ def test_a_slope_before_the_upgrade_is_found_and_its_absence_mostly_is_not() -> 
     alarms = 0
     for seed in range(40):
         noise = np.random.default_rng(seed).normal(size=(2, 16, 40))
-        alarms += gates.judge(grid_of(noise, [25] * 6), 10)[0] != "causal"
+        alarms += gates.judge(grid_of(noise, [25] * 6), 10, NO_WAVE)[0] != "causal"
     assert alarms <= 6  # 2 are expected; more than 6 once in a hundred times
     noise[0, :6] += np.arange(40) * 0.1
-    verdict, words = gates.judge(grid_of(noise, [25] * 6), 10)
+    verdict, words = gates.judge(grid_of(noise, [25] * 6), 10, NO_WAVE)
     assert verdict == "before_after"
     assert "the output followed another trend" in words[0]
 
@@ -159,7 +162,7 @@ def test_a_slope_before_the_upgrade_is_found_and_its_absence_mostly_is_not() -> 
 def test_a_dip_before_the_upgrade_is_found() -> None:
     noise = np.random.default_rng(7).normal(size=(2, 16, 40))
     noise[1, :6, 21:25] += 2
-    _, words = gates.judge(grid_of(noise, [25] * 6), 10)
+    _, words = gates.judge(grid_of(noise, [25] * 6), 10, NO_WAVE)
     assert any("the unit cost had already left" in reason for reason in words)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from gainline.gains import fit_files
+from gainline.gains import Asked, fit_files
 from gainline.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 
-OPTIONS = {"level": 0.9, "ramp": 3, "anticipation": 0}
+OPTIONS = Asked(windows={"ramp": 3})
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -35,9 +35,43 @@ def test_the_gain_of_a_file_has_the_promised_shape(
     assert f"verdict: {answer['verdict']}" in capsys.readouterr().out
 
 
+def test_one_line_is_compared_with_a_mixture_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    line = plant.upgrades.table["line"].to_pylist()[0]
+    fit_files(panel, upgrades, Asked("synthetic", line, windows={"ramp": 3}), as_json=False)
+    text = capsys.readouterr().out
+    assert f"line {line}" in text
+    assert "compared with a mixture" in text
+    with pytest.raises(DataError, match="8 lines were upgraded, and a mixture is for one"):
+        fit_files(panel, upgrades, Asked("synthetic"), as_json=False)
+
+
 def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
     panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
     panel.write_text("line,period,output,unit_cost\nL1,soon,1,1\n")
     upgrades.write_text("line,upgraded_on\nL1,2026-03-02\n")
     with pytest.raises(DataError, match=r"panel\.csv: the column 'period' holds no dates"):
         fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
+def test_details_are_told_in_words_and_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    asked = Asked(windows={"ramp": 3}, details=True)
+    fit_files(panel, upgrades, asked, as_json=True)
+    details = json.loads(capsys.readouterr().out)["details"]
+    assert list(details) == ["course", "in_time", "placebos", "anticipations", "level"]
+    assert sorted(details["in_time"]) == ["alpha", "beta"]
+    fit_files(panel, upgrades, asked, as_json=False)
+    text = capsys.readouterr().out
+    for words in ("by periods since the upgrade", "placebo in time", "as if they had been"):
+        assert words in text
