@@ -3,16 +3,19 @@
 Per line and period:
 
     output    = increase of the counter of good units
-    unit_cost = (energy kWh x price + material kg x price) / output
+    unit_cost = (energy kWh x price + material kg x price + load hours x wage and upkeep) / output
 
 Unit cost holds variable cost only: with fixed cost in it, more output would dilute it, and alpha
-would be counted twice.
+would be counted twice. Labour and maintenance belong to it where they are paid by the hour that a
+line is loaded; what is paid whether it is or not is fixed cost, which the profit model has apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -35,16 +38,23 @@ HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What a kWh and a kg cost, in one currency, the same over the whole panel.
+    """What a kWh, a kg and a load hour cost, in one currency, the same over the whole panel.
 
     A price that moved would look like an effect on cost; take one price for all periods.
     """
 
     energy_per_kwh: float
     material_per_kg: float
+    labour_per_hour: float = 0.0
+    maintenance_per_hour: float = 0.0
+
+    @property
+    def per_load_hour(self) -> float:
+        """What an hour of a loaded line costs."""
+        return self.labour_per_hour + self.maintenance_per_hour
 
     def __post_init__(self) -> None:
-        for name in ("energy_per_kwh", "material_per_kg"):
+        for name in (field.name for field in fields(self)):
             price = getattr(self, name)
             if not 0 <= price < np.inf:
                 raise ConfigError(f"{name} is {price}: give a price that is not negative")
@@ -120,8 +130,11 @@ def build(
     `coverage_min`, or when output, cost or load hours are not above zero. `hours_per_period` is
     the most frequent distance of two periods if not given.
 
-    Raises DataError where the table is not as said or nothing is left.
+    Raises DataError where the table is not as said or nothing is left, ConfigError where hours have
+    a price and no state tells them.
     """
+    if prices.per_load_hour and names.state is None:
+        raise ConfigError("an hour of labour or maintenance has a price, and no state is named")
     long = _checked(periods, names)
     hours = hours_per_period or _hours_per_period(long)
     wide = _widened(long, names)
@@ -187,7 +200,7 @@ def _widened(long: pd.DataFrame, names: MetricNames) -> pd.DataFrame:
     long = long.assign(coverage=long["good_count"] / expected.where(expected > 0))
     # a period without a single reading is listed too
     every = pd.MultiIndex.from_product(
-        [sorted(long["line"].unique()), sorted(long["period"].unique())], names=["line", "period"]
+        [sorted(long["line"].unique()), _all_periods(long["period"])], names=["line", "period"]
     )
     by_metric = dict(iter(long.set_index(["line", "period"]).groupby("metric")))
     columns = {}
@@ -198,6 +211,16 @@ def _widened(long: pd.DataFrame, names: MetricNames) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _all_periods(there: pd.Series[Any]) -> list[date]:
+    """Give every period from the first to the last; of months, which differ in length, those known."""
+    known: list[date] = sorted(there.unique())
+    lengths = [(after - before).days for before, after in pairwise(known)]
+    if not lengths or any(length % min(lengths) for length in lengths):
+        return known
+    count = sum(lengths) // min(lengths)
+    return [known[0] + timedelta(days=number * min(lengths)) for number in range(count + 1)]
+
+
 def _with_figures(wide: pd.DataFrame, prices: Prices, hours: float) -> pd.DataFrame:
     cost = pd.Series(0.0, index=wide.index)
     for role, price in (
@@ -206,6 +229,8 @@ def _with_figures(wide: pd.DataFrame, prices: Prices, hours: float) -> pd.DataFr
     ):
         if role in wide:
             cost = cost + wide[role] * price
+    if prices.per_load_hour:
+        cost = cost + wide["state"] * hours * prices.per_load_hour
     rows = wide.assign(
         output=wide["good_units"],
         unit_cost=cost / wide["good_units"].where(wide["good_units"] > 0),

@@ -38,6 +38,7 @@ from gainline.options import (
     settings_of,
     store_folder,
 )
+from gainline.panel_verbs import panel_app
 from gainline.plan_verbs import plan_app
 from gainline.profit_verbs import profit_app
 from gainline.store_verbs import store_app
@@ -56,6 +57,7 @@ app.add_typer(clean_app)
 app.add_typer(keep_app)
 app.add_typer(store_app)
 app.add_typer(kpi_app)
+app.add_typer(panel_app)
 app.add_typer(gain_app)
 app.add_typer(meter_app)
 app.add_typer(profit_app)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
-from analytics import gain, panel, profit
+from analytics import gain, profit
 from analytics.profit import Economics
 from analytics.profit.sensitivity import sensitivities
 from analytics.profit.targets import needed
@@ -203,12 +203,7 @@ def _until(sql: str, until: datetime) -> str:
 
 def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
     """Add what the upgrades earned: panel, gain, profit."""
-    built = panel.build(
-        periods,
-        names=valuation.metric_names(settings),
-        prices=valuation.prices(settings),
-        coverage_min=settings.panel.coverage_min,
-    )
+    built = valuation.built_panel(settings, periods)
     upgrades = valuation.upgrades(settings)
     fitted = gain.fit(
         built.panel,

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.panel import MetricNames, Prices
+from analytics.panel import Built, MetricNames, Prices, build
 from analytics.profit import Component, Economics, Plant
 from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
@@ -35,7 +35,22 @@ def metric_names(settings: Settings) -> MetricNames:
 def prices(settings: Settings) -> Prices:
     """Give the prices of what a good unit consumes."""
     section = settings.prices
-    return Prices(energy_per_kwh=section.energy_per_kwh, material_per_kg=section.material_per_kg)
+    return Prices(
+        energy_per_kwh=section.energy_per_kwh,
+        material_per_kg=section.material_per_kg,
+        labour_per_hour=section.labour_per_hour,
+        maintenance_per_hour=section.maintenance_per_hour,
+    )
+
+
+def built_panel(settings: Settings, periods: pa.Table) -> Built:
+    """Build the panel of what the store says of periods. Raises as analytics.panel.build."""
+    return build(
+        periods,
+        names=metric_names(settings),
+        prices=prices(settings),
+        coverage_min=settings.panel.coverage_min,
+    )
 
 
 def upgrades(settings: Settings) -> Upgrades:
