@@ -1,4 +1,4 @@
-"""Panel and upgrades: what the gain estimator is given."""
+"""Panel, upgrades, events: what the gain estimator is given."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import pyarrow as pa
 from contracts.errors import DataError
 
 REQUIRED = ("line", "period", "output", "unit_cost")
+EVENT_COLUMNS = ("line", "begins", "ends", "reason")
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,21 @@ class Upgrades:
             if name not in self.table.column_names:
                 raise DataError(
                     f"the upgrades lack the column {name!r}: they need line, upgraded_on"
+                )
+
+
+@dataclass(frozen=True)
+class Events:
+    """What is no routine of a line: `line` string, `begins` and `ends` date32, `reason` string.
+
+    Both days are included.
+    """
+
+    table: pa.Table
+
+    def __post_init__(self) -> None:
+        for name in EVENT_COLUMNS:
+            if name not in self.table.column_names:
+                raise DataError(
+                    f"the events lack the column {name!r}: they need {', '.join(EVENT_COLUMNS)}"
                 )

@@ -22,6 +22,9 @@ def gain(
     level: Annotated[float, typer.Option(help="Of the intervals.", callback=share)] = 0.9,
     ramp: Annotated[int, typer.Option(help="Periods left out after an upgrade.", min=0)] = 0,
     anticipation: Annotated[int, typer.Option(help="Periods left out before it.", min=0)] = 0,
+    events: Annotated[
+        Path | None, typer.Option(help="line, begins, ends, reason", readable=False)
+    ] = None,
     method: Annotated[
         Literal["population", "synthetic"],
         typer.Option(help="Of many lines, or of one against a mixture of others."),
@@ -41,5 +44,5 @@ def gain(
         raise typer.BadParameter("--details is for --method population")
     windows = {"ramp": ramp, "anticipation": anticipation}
     fit_files(
-        panel, upgrades, Asked(method, line, level, windows, details=details), as_json=as_json
+        panel, upgrades, Asked(method, line, level, windows, events, details), as_json=as_json
     )

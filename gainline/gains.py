@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from analytics import gain
 from contracts.closer import CloserLook
 from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
-from contracts.panel import REQUIRED, Panel, Upgrades
+from contracts.panel import EVENT_COLUMNS, REQUIRED, Events, Panel, Upgrades
 from gainline.tables import read_table
 
 
@@ -27,6 +27,7 @@ class Asked:
     line: str | None = None
     level: float = 0.9
     windows: Mapping[str, int] = field(default_factory=dict)  # ramp, anticipation
+    events: Path | None = None
     details: bool = False
 
 
@@ -34,10 +35,14 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
     """Fit the gain of a panel and print it."""
     panel = Panel(_dated(read_table(panel_file, columns=REQUIRED), "period", panel_file))
     upgrades = Upgrades(_dated(read_table(upgrades_file), "upgraded_on", upgrades_file))
+    notes: list[str] = []
+    if asked.events is not None:
+        panel, notes = gain.without(panel, _events(asked.events))
     if asked.line is not None:
         panel, upgrades = gain.alone(panel, upgrades, asked.line)
     fit = gain.fit if asked.method == "population" else gain.fit_one
     fitted = fit(panel, upgrades, level=asked.level, **asked.windows)
+    fitted = replace(fitted, warnings=(*fitted.warnings, *notes))
     look = None
     if asked.details:
         look = gain.look_closer(panel, upgrades, level=asked.level, **asked.windows)
@@ -47,6 +52,11 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
+
+
+def _events(path: Path) -> Events:
+    table = read_table(path, columns=EVENT_COLUMNS)
+    return Events(_dated(_dated(table, "begins", path), "ends", path))
 
 
 def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:

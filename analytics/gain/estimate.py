@@ -22,6 +22,7 @@ from analytics.gain import (
     before_after,
     contrasts,
     design,
+    doubts,
     gates,
     outliers,
     statement,
@@ -78,6 +79,7 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
         found = before_after.measure(grid, base, weights)
         verdict, reasons = gates.judge(grid, len(grid.controls), waves.none(grid))
         return found, verdict, [*reasons, before_after.WORDS, *notes]
+    notes += doubts.of(grid, baseline.residuals(base, grid.y, grid.x, grid.seen))
     wave = waves.common(grid)
     if wave.shape[1]:
         notes.append(waves.WORDS)

@@ -46,7 +46,7 @@ def cells_of(panel: Panel) -> tuple[Cells, list[str]]:
     if not table.num_rows:
         raise DataError("the panel has no rows: give one row per line and period")
     lines, line = _coded(table, "line")
-    periods, period = np.unique(_days(table, "period"), return_inverse=True)
+    periods, period = np.unique(days(table, "period"), return_inverse=True)
 
     def where(row: int) -> str:
         return (
@@ -85,7 +85,7 @@ def upgrade_dates(upgrades: Upgrades, known: tuple[str, ...]) -> dict[int, np.da
     place = {name: n for n, name in enumerate(known)}
     dates: dict[int, np.datetime64] = {}
     lines, line = _coded(table, "line")
-    for code, day in zip(line, _days(table, "upgraded_on"), strict=True):
+    for code, day in zip(line, days(table, "upgraded_on"), strict=True):
         name = lines[code]
         if name not in place:
             raise DataError(f"the upgraded line {name!r} is not in the panel: correct its name")
@@ -107,16 +107,17 @@ def _coded(table: pa.Table, name: str) -> tuple[tuple[str, ...], npt.NDArray[np.
     return tuple(words[n] for n in order), rank[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _days(table: pa.Table, name: str) -> Days:
+def days(table: pa.Table, name: str) -> Days:
+    """Read a column of dates; raise DataError where there are none."""
     column = table.column(name)
     _require_no_null(column, name)
     try:
-        days = column.cast(pa.date32())
+        dates = column.cast(pa.date32())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise DataError(
             f"the column {name!r} is {column.type}, not a date: write dates as 2024-01-31"
         ) from None
-    return np.asarray(days.combine_chunks().to_numpy(zero_copy_only=False), "datetime64[D]")
+    return np.asarray(dates.combine_chunks().to_numpy(zero_copy_only=False), "datetime64[D]")
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:
