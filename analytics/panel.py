@@ -212,7 +212,7 @@ def _widened(long: pd.DataFrame, names: MetricNames) -> pd.DataFrame:
 
 
 def _all_periods(there: pd.Series[Any]) -> list[date]:
-    """Give every period from the first to the last; of months, which differ in length, those known."""
+    """Give every period from the first to the last; of months, which differ, those known."""
     known: list[date] = sorted(there.unique())
     lengths = [(after - before).days for before, after in pairwise(known)]
     if not lengths or any(length % min(lengths) for length in lengths):
