@@ -302,16 +302,66 @@ FROM (
 )
 WHERE shift IS NOT NULL;
 
--- One stop in the planned time of one shift.
+-- One stop in the planned time of one shift, with the reason that people have given. Which of several
+-- notes counts, analytics/said.py says: the same as here.
 CREATE OR REPLACE VIEW main.downtime AS
+WITH shared AS (
+    SELECT
+        s.site, s.line, s.machine, s.begins, n.name, n.author, n.note_id,
+        n.source_time, n.received_time,
+        CASE
+            WHEN n.machine IS NOT NULL THEN 4
+            WHEN n.line IS NOT NULL THEN 3
+            WHEN n.area IS NOT NULL THEN 2
+            WHEN n.site IS NOT NULL THEN 1
+            ELSE 0
+        END AS narrowness,
+        CASE  -- without an end it is on all of the stop that its beginning lies in
+            WHEN n.ends IS NULL AND n.begins IS NOT NULL
+                THEN CASE WHEN n.begins >= s.begins THEN epoch(s.ends - s.begins) ELSE 0 END
+            ELSE epoch(least(coalesce(n.ends, s.ends), s.ends)
+                - greatest(coalesce(n.begins, s.begins), s.begins))
+        END AS seconds,
+        epoch(s.ends - s.begins) / 2 AS half
+    FROM main.notes AS n
+    JOIN clean.stops AS s
+        ON coalesce(n.begins, s.begins) < s.ends AND coalesce(n.ends, s.ends) > s.begins
+        AND (n.site IS NULL OR n.site = s.site)
+        AND (n.machine IS NULL OR n.machine = s.machine)
+        AND (n.line IS NULL OR n.line IN (s.line, string_split(s.line, '/')[-1]))
+        AND (n.area IS NULL OR coalesce(string_split(s.line, '/')[-2], n.area) = n.area)
+    WHERE n.kind = 'downtime_reason' AND n.is_in_force
+),
+
+reasons AS (
+    SELECT
+        site, line, machine, begins,
+        max_by(
+            {'name': name, 'author': author, 'note_id': note_id},
+            (
+                seconds >= half, CASE WHEN seconds >= half THEN 0 ELSE seconds END,
+                narrowness, source_time, received_time, note_id
+            )
+        ) AS counts
+    FROM shared
+    WHERE seconds > 0
+    GROUP BY site, line, machine, begins
+)
+
 SELECT
-    site, line, machine, day, shift, begins, ends,
-    seconds,      -- of planned time: a break in it is left out
-    kind,         -- down, delay
-    state,        -- that it began with
-    is_small,     -- too short to be a failure
-    is_continued  -- of the shift before: the same stop, which is counted there
-FROM clean.stops;
+    s.site, s.line, s.machine, s.day, s.shift, s.begins, s.ends,
+    s.seconds,       -- of planned time: a break in it is left out
+    s.kind,          -- down, delay
+    s.state,         -- that it began with
+    s.is_small,      -- too short to be a failure
+    s.is_continued,  -- of the shift before: the same stop, which is counted there
+    r.counts.name AS reason,
+    r.counts.author AS reason_author,
+    r.counts.note_id AS reason_note
+FROM clean.stops AS s
+LEFT JOIN reasons AS r
+    ON s.site IS NOT DISTINCT FROM r.site AND s.line = r.line
+    AND s.machine IS NOT DISTINCT FROM r.machine AND s.begins = r.begins;
 
 -- Energy and carbon of one line in one shift, or between two.
 CREATE OR REPLACE VIEW main.energy AS

@@ -185,16 +185,10 @@ def _(rows: Rows) -> None:
 @check("The stops that cost most")
 def _(rows: Rows) -> None:
     assert [tuple(row.values()) for row in rows] == [
-        (line, "press", "delay", 0.0, DAYS, 60.0) for line in ("L01", "L02")
+        ("L02", "press", "delay", 0.0, None, DAYS, 60.0),
+        ("L01", "press", "delay", 0.0, None, DAYS - 1, 40.0),
+        ("L01", "press", "delay", 0.0, "jam", 1, 20.0),
     ]
-
-
-@check("Why lines stood still")
-def _(rows: Rows) -> None:
-    unsaid, jam = rows
-    assert (unsaid["reason"], unsaid["stops"]) == ("not said", 2 * DAYS - 1)
-    assert (jam["reason"], jam["stops"]) == ("jam", 1)
-    assert jam["minutes"] == pytest.approx(len(STOPS_AT))
 
 
 @check("Energy and carbon of a day")

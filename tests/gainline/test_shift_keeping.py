@@ -239,3 +239,37 @@ def test_a_machine_is_planned_from_its_first_state_on(plant: Plant) -> None:
     plant.keep()
     (row,) = fetch(plant.folder, "SELECT * FROM shift_kpi").to_pylist()
     assert (row["pbt_s"], row["unknown_s"]) == (18 * 3600, 0)
+
+
+def test_the_reason_of_a_stop_is_the_one_that_the_verb_tells(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = Random(3)  # noqa: S311
+    plant.commit(sorted(history(random, days=5), key=lambda one: one[1]))
+    notes = plant.folder.parent / "notes.csv"
+    rows = ["kind,site,area,line,machine,begins,ends,name,author,source_time"]
+    for number in range(200):
+        begins = START + timedelta(hours=random.uniform(0, 120))
+        ends = begins + timedelta(hours=random.expovariate(0.5))
+        place = [random.choice(["", word]) for word in ("berlin", "a", "l", "m1")]
+        end = ends.isoformat() if random.random() < 0.9 else ""
+        said = (START + timedelta(minutes=random.randint(0, 20))).isoformat()
+        rows.append(
+            ",".join(
+                ["downtime_reason", *place, begins.isoformat(), end, f"r{number}", "A. B.", said]
+            )
+        )
+    notes.write_text("\n".join(rows) + "\n")
+    words = ["--store", str(plant.folder), "--config", str(plant.config)]
+    assert run(["note", "import", str(notes), *words]) == 0
+    plant.keep()
+    capsys.readouterr()
+    span = ["--from", START.isoformat(), "--to", NOW.isoformat()]
+    assert run(["kpi", "--stops", "--json", *words, *span]) == 0
+    told = json.loads(capsys.readouterr().out)
+    kept = fetch(plant.folder, "FROM downtime ORDER BY site, line, machine, begins").to_pylist()
+    names = ("site", "machine", "seconds", "reason", "reason_author", "reason_note")
+    assert len({row["reason"] for row in kept}) > 3
+    assert [[row[name] for name in names] for row in kept] == [
+        [row[name] for name in names] for row in told
+    ]
