@@ -191,6 +191,14 @@ def _(rows: Rows) -> None:
     ]
 
 
+@check("Why lines stood still")
+def _(rows: Rows) -> None:
+    unsaid, jam = rows
+    assert (unsaid["reason"], unsaid["stops"]) == ("not said", 2 * DAYS - 1)
+    assert (jam["reason"], jam["stops"]) == ("jam", 1)
+    assert jam["minutes"] == pytest.approx(len(STOPS_AT))
+
+
 @check("Energy and carbon of a day")
 def _(rows: Rows) -> None:
     assert len(rows) == 2 * DAYS
