@@ -7,6 +7,7 @@ import pyarrow as pa
 from contracts.errors import DataError
 
 REQUIRED = ("line", "period", "output", "unit_cost")
+SITE = "site"
 EVENT_COLUMNS = ("line", "begins", "ends", "reason")
 
 
@@ -15,7 +16,8 @@ class Panel:
     """One row per line and period.
 
     `line` string, `period` date32, `output` good units in the period (> 0), `unit_cost` variable
-    cost per good unit (> 0); every other column is a numeric covariate.
+    cost per good unit (> 0); `site`, if it is there, the name of where the line stands; every other
+    column is a numeric covariate.
     """
 
     table: pa.Table
@@ -28,7 +30,7 @@ class Panel:
     @property
     def covariates(self) -> tuple[str, ...]:
         """Names of the covariate columns."""
-        return tuple(name for name in self.table.column_names if name not in REQUIRED)
+        return tuple(name for name in self.table.column_names if name not in (*REQUIRED, SITE))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ own     the line's noise. The same contrast on every control line, in units of t
         is the variance of the line's contrast, whatever the memory of the noise.
 shared  the baseline's error, common to all lines that are compared over the same periods. It is
         a known linear function of the residuals of each line the baseline was fitted to, and
-        lines are independent, so squares of the lines' contributions add up.
+        lines (sites, where they are told) are independent, so squares of contributions add up.
 
 References: placebo contrasts in the spirit of Bertrand, Duflo and Mullainathan (2004) and Conley
 and Taber (2011); sums of squared contributions by line as in Liang and Zeger (1986); variances
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics.gain import baseline
+from analytics.gain import baseline, sites
 
 if TYPE_CHECKING:
     from analytics.gain.baseline import Baseline
@@ -101,16 +101,20 @@ def measure(
     """
     rest = baseline.residuals(base, grid.y, grid.x, grid.seen)  # (2, n, T)
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
-    placebo = _placebos(rest, grid.seen, noise, weights, controls)
-    # least squares leave the controls' residuals short of so many degrees of freedom in `count`
-    lack = placebo.count / (placebo.count - lost).clamp(min=1)
+    placebo = _placebos(grid, rest, noise, weights, controls)
+    kin = sites.kinship(placebo.alike, grid.site[weights.line], grid.site[controls])
+    alone = placebo.count / sites.lines_for_one(kin, grid.site[controls])  # so many know as much
+    # least squares leave the controls' residuals short of so many degrees of freedom
+    lack = alone / (alone - lost).clamp(min=1)
     unit = placebo.square / placebo.count.clamp(min=1) * lack
+    own = (unit * noise[:, weights.line]).clamp(min=TINY)
+    shared = _shared(grid, base, rest, weights) * float(lack.max()) ** 0.5
     return Contrasts(
         line=weights.line,
         value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
-        own=(unit * noise[:, weights.line]).clamp(min=TINY),
-        shared=_shared(grid, base, rest, weights) * float(lack.max()) ** 0.5,
-        freedom=max(int(placebo.count.min()) - lost, 1),
+        own=(1 - kin) * own + TINY,
+        shared=torch.cat([shared, sites.shocks(kin * own, grid.site[weights.line])], dim=2),
+        freedom=max(int(alone.min()) - lost, 1),
         correlation=placebo.correlation,
     )
 
@@ -175,16 +179,18 @@ class Placebos:
     square: Tensor  # (2, m) sum of squares, in units of each control's innovations
     count: Tensor  # (m,) on how many controls
     correlation: float  # of both outcomes
+    alike: float | None  # correlation of controls of one site; None if no site has two
 
 
 def _placebos(
-    rest: Tensor, seen: Tensor, noise: Tensor, weights: Weights, controls: Tensor
+    grid: Grid, rest: Tensor, noise: Tensor, weights: Weights, controls: Tensor
 ) -> Placebos:
     """Apply every line's contrast to every control that was seen in both of its windows."""
     controls = _some(controls)
-    cells = seen[controls].T.double()  # (T, c)
+    cells = grid.seen[controls].T.double()  # (T, c)
     values = rest[:, controls].transpose(1, 2).contiguous()  # (2, T, c)
     squares, counts, products = [], [], torch.zeros(3, dtype=torch.float64)
+    kin = sites.Kin(grid.site[controls])
     for few in _chunks(len(weights.line)):
         placebo, is_valid = values.new_zeros(()), torch.ones((), dtype=torch.bool)
         for sign, part in ((1, weights.plus[few]), (-1, weights.minus[few])):
@@ -193,13 +199,15 @@ def _placebos(
             is_valid = is_valid & (share >= SHARE_MIN)
         placebo = placebo * is_valid  # (2, few, c)
         square = placebo.square()
-        squares.append((square / noise[:, None, controls]).sum(dim=2))
+        scaled = placebo / noise[:, None, controls].sqrt()
+        kin.add(scaled, is_valid)
+        squares.append(scaled.square().sum(dim=2))
         counts.append(is_valid.sum(dim=1))
         together = (placebo[0] * placebo[1]).sum()
         products += torch.stack([together, square[0].sum(), square[1].sum()])
     size = float(products[1] * products[2]) ** 0.5
     correlation = float(products[0]) / size if size > 0 else 0.0
-    return Placebos(torch.cat(squares, dim=1), torch.cat(counts), correlation)
+    return Placebos(torch.cat(squares, dim=1), torch.cat(counts), correlation, kin.alike)
 
 
 def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:
@@ -239,6 +247,8 @@ def _shared(grid: Grid, base: Baseline, rest: Tensor, weights: Weights) -> Tenso
     fitted = rest * base.used  # (2, n, T)
     along = torch.einsum("jnt,ntp->jnp", fitted, grid.x)
     given = reach[:, :width] @ fitted.transpose(1, 2) + reach[:, width:] @ along.transpose(1, 2)
+    if sites.are_told(grid.site):
+        given = given @ sites.member(grid.site)  # what a site's lines contribute belongs together
     values, vectors = torch.linalg.eigh(given @ given.transpose(1, 2))  # (2, k, k)
     factor: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
     return member @ factor

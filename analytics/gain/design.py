@@ -32,6 +32,7 @@ class Grid:
     before_end: Tensor  # (n,) the first period that is no longer surely before the upgrade
     after_start: Tensor  # (n,) the first period in which the effect is complete
     is_upgraded: Tensor  # (n,) bool: upgraded before the panel ends
+    site: Tensor  # (n,) number of the site; of the line where no sites are told
 
     @cached_property
     def before(self) -> Tensor:
@@ -102,6 +103,7 @@ def build(
         before_end=windows.before_end,
         after_start=windows.after_start,
         is_upgraded=windows.is_upgraded,
+        site=torch.as_tensor(cells.site),
     )
     return _settled(grid, dates, notes)
 

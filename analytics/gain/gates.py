@@ -30,7 +30,7 @@ OUTCOMES = ("output", "unit cost")
 
 def judge(grid: Grid, control_count: int, wave: Tensor) -> tuple[Verdict, list[str]]:
     """Say whether the gain may be called causal, with the reasons in words if not."""
-    failed = too_few(control_count) or _pre_trends(grid, wave)
+    failed = _one_site(grid) or too_few(control_count) or _pre_trends(grid, wave)
     if not failed:
         return "causal", []
     return "before_after", [f"before/after, not causal: {words}" for words in failed]
@@ -40,6 +40,15 @@ def too_few(count: int) -> list[str]:
     """Say so if the lines without upgrade are too few."""
     words = f"{count} lines without upgrade to compare with, at least {CONTROLS_MIN} are needed"
     return [words] if count < CONTROLS_MIN else []
+
+
+def _one_site(grid: Grid) -> list[str]:
+    """Say so if the lines without upgrade cannot show what a site's shocks are."""
+    theirs = torch.unique(grid.site[grid.controls])
+    is_elsewhere = ~torch.isin(grid.site[grid.programme], theirs)
+    if len(theirs) > 1 or not bool(is_elsewhere.any()):
+        return []
+    return ["all lines without upgrade stand on one site, and what moved it alone is unknown"]
 
 
 def _pre_trends(grid: Grid, wave: Tensor) -> list[str]:

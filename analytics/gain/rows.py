@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DataError
+from contracts.panel import SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class Cells:
     period: npt.NDArray[np.int64]  # (m,) place in `periods`
     outcomes: Floats  # (2, m) output, unit cost; all > 0
     covariates: list[Floats]  # each (m,), finite
+    site: npt.NDArray[np.int64]  # (lines,) which site each stands on; its own without sites
 
 
 def cells_of(panel: Panel) -> tuple[Cells, list[str]]:
@@ -73,6 +75,7 @@ def cells_of(panel: Panel) -> tuple[Cells, list[str]]:
         period=period[order],
         outcomes=outcomes[:, order],
         covariates=[column[order] for column in covariates],
+        site=_sites(table, lines, line),
     )
     return cells, notes
 
@@ -118,6 +121,23 @@ def days(table: pa.Table, name: str) -> Days:
             f"the column {name!r} is {column.type}, not a date: write dates as 2024-01-31"
         ) from None
     return np.asarray(dates.combine_chunks().to_numpy(zero_copy_only=False), "datetime64[D]")
+
+
+def _sites(
+    table: pa.Table, lines: tuple[str, ...], line: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Give the number of each line's site; raise DataError for a line on two or on none."""
+    if SITE not in table.column_names:
+        return np.arange(len(lines))
+    names, code = _coded(table, SITE)
+    site = np.zeros(len(lines), np.int64)
+    site[line] = code
+    moved = np.flatnonzero(site[line] != code)
+    if len(moved):
+        name = lines[line[moved[0]]]
+        both = f"{names[code[moved[0]]]} and {names[site[line[moved[0]]]]}"
+        raise DataError(f"the line {name!r} stands on two sites, {both}: give it two names")
+    return site
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

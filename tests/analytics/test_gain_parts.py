@@ -41,6 +41,7 @@ def grid_of(y: np.ndarray, begin: list[int], seen: np.ndarray | None = None) -> 
         before_end=starts,
         after_start=starts,
         is_upgraded=starts < NEVER,
+        site=torch.arange(lines),
     )
 
 

@@ -1,0 +1,90 @@
+"""Shocks that the lines of one site share: how alike they are, and what that leaves of evidence.
+
+A strike or a power cut moves all lines of a site. Then the errors of a site's lines hang together:
+part of each upgraded line's error is its site's, and many controls on one site are not many.
+
+Reference: the correlation within clusters and the effective number of Kish (1965).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Kin:
+    """Adds up how alike the placebos of one site's controls are."""
+
+    def __init__(self, site: Tensor) -> None:
+        self._is_told = are_told(site)
+        self._member = member(site) if self._is_told else site  # (c, S)
+        self._pairs, self._products, self._squares, self._count = 0.0, 0.0, 0.0, 0.0
+
+    def add(self, scaled: Tensor, is_valid: Tensor) -> None:
+        """Add placebos (2, m, c), 0 where not valid (m, c) bool, in units of each line's noise."""
+        if not self._is_told:
+            return
+        square = float(scaled.square().sum())
+        self._products += float((scaled @ self._member).square().sum()) - square
+        held = is_valid.double()
+        self._pairs += 2 * float((held @ self._member).square().sum() - held.sum())
+        self._squares += square
+        self._count += 2 * float(held.sum())
+
+    @property
+    def alike(self) -> float | None:
+        """Correlation of two controls of one site, 0 to 1; None if it cannot be seen.
+
+        Of residuals around the mean of c lines, that mean's variance m = (1 + (l - 1) r) / c is
+        missing, l being the usual number of lines of a site: they show f = (r - m) / (1 - m), which
+        is solved for r. On one site alone the mean takes all that is shared.
+        """
+        if not self._is_told:
+            return 0.0
+        held = self._member.sum(dim=0)
+        if not self._pairs or not self._squares or len(held) < 2:
+            return None
+        shown = (self._products / self._pairs) / (self._squares / self._count)
+        count = float(held.sum())
+        usual = float(held.square().sum()) / count
+        solved = (shown + (1 - shown) / count) / (1 - (1 - shown) * (usual - 1) / count)
+        return min(max(solved, 0.0), 1.0)
+
+
+def kinship(alike: float | None, upgraded: Tensor, controls: Tensor) -> float:
+    """Say how alike lines of one site are; if no two controls show it, as alike as can be."""
+    if alike is not None:
+        return alike
+    stand_together = are_told(upgraded) or bool(torch.isin(upgraded, controls).any())
+    return 1.0 if stand_together else 0.0
+
+
+def lines_for_one(kin: float, site: Tensor) -> float:
+    """Give how many lines of these sites (c,) know as much as one independent line.
+
+    >>> two_sites = torch.tensor([0, 0, 0, 1, 1, 1])
+    >>> lines_for_one(0.0, two_sites), lines_for_one(1.0, two_sites)
+    (1.0, 3.0)
+    """
+    if not kin:
+        return 1.0
+    held = member(site).sum(dim=0)
+    return 1 + (float(held.square().sum() / held.sum()) - 1) * kin
+
+
+def shocks(variance: Tensor, site: Tensor) -> Tensor:
+    """Factor (2, m, S) of errors that the lines of one site share, of variance (2, m)."""
+    if not float(variance.max()) > 0:
+        return variance.new_zeros(*variance.shape, 0)
+    return variance.sqrt()[..., None] * member(site)
+
+
+def member(site: Tensor) -> Tensor:
+    """Say which of these lines (m,) stands on which of their sites, (m, S)."""
+    _, place = torch.unique(site, return_inverse=True)
+    return torch.nn.functional.one_hot(place).double()
+
+
+def are_told(site: Tensor) -> bool:
+    """Tell whether any two lines stand on one site; without sites each line is one by itself."""
+    return len(torch.unique(site)) < len(site)
