@@ -9,14 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-
 from analytics import gain
 from contracts.closer import CloserLook
-from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
-from contracts.panel import EVENT_COLUMNS, REQUIRED, Events, Panel, Upgrades
-from gainline.tables import read_table
+from gainline.panel_files import read_events, read_panel, read_upgrades
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,10 @@ class Asked:
 
 def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: bool) -> None:
     """Fit the gain of a panel and print it."""
-    panel = Panel(_dated(read_table(panel_file, columns=REQUIRED), "period", panel_file))
-    upgrades = Upgrades(_dated(read_table(upgrades_file), "upgraded_on", upgrades_file))
+    panel, upgrades = read_panel(panel_file), read_upgrades(upgrades_file)
     notes: list[str] = []
     if asked.events is not None:
-        panel, notes = gain.without(panel, _events(asked.events))
+        panel, notes = gain.without(panel, read_events(asked.events))
     if asked.line is not None:
         panel, upgrades = gain.alone(panel, upgrades, asked.line)
     fit = gain.fit if asked.method == "population" else gain.fit_one
@@ -52,24 +47,6 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
-
-
-def _events(path: Path) -> Events:
-    table = read_table(path, columns=EVENT_COLUMNS)
-    return Events(_dated(_dated(table, "begins", path), "ends", path))
-
-
-def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
-    """Take a column for dates; `line` for text, whatever the file made of it."""
-    if column not in table.column_names or "line" not in table.column_names:
-        return table  # the type that takes it says what is missing
-    try:
-        days = table[column].cast(pa.date32(), safe=False)
-        lines = table["line"].cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise DataError(f"{path}: the column {column!r} holds no dates; write 2026-03-02") from None
-    table = table.set_column(table.column_names.index(column), column, days)
-    return table.set_column(table.column_names.index("line"), "line", lines)
 
 
 def _in_words(fitted: Gain) -> str:

@@ -1,4 +1,4 @@
-"""Reads the files of a panel and of its upgrades."""
+"""Reads the files of a panel: its upgrades and its events beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from contracts.errors import DataError
-from contracts.panel import REQUIRED, Panel, Upgrades
+from contracts.panel import EVENT_COLUMNS, REQUIRED, Events, Panel, Upgrades
 from gainline.tables import read_table
 
 
@@ -19,6 +19,12 @@ def read_panel(path: Path) -> Panel:
 def read_upgrades(path: Path) -> Upgrades:
     """Read upgrades. Raises DataError, naming the file, where they are none."""
     return Upgrades(_dated(read_table(path), "upgraded_on", path))
+
+
+def read_events(path: Path) -> Events:
+    """Read non-routine events. Raises DataError, naming the file, where they are none."""
+    table = read_table(path, columns=EVENT_COLUMNS)
+    return Events(_dated(_dated(table, "begins", path), "ends", path))
 
 
 def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:

@@ -25,12 +25,11 @@ def panel(
     store: StoreOption = None,
     config: ConfigOption = None,
     *,
+    site: Annotated[bool, typer.Option("--site", help="Say where each line stands.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the panel of lines and periods that the readings of a store make."""
-    from gainline.panels import write_panel
+    from gainline.panels import Wish, write_panel
 
-    settings = settings_of(config, store=store)
-    interruptible(
-        lambda: write_panel(settings, out, upgrades, every=every, in_json=as_json),
-    )
+    settings, wish = settings_of(config, store=store), Wish(out, upgrades, every, site)
+    interruptible(lambda: write_panel(settings, wish, in_json=as_json))

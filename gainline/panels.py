@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,15 +22,23 @@ from store.periods import Every, periods
 from store.query import connect
 
 
-def write_panel(
-    settings: Settings, out: Path, upgrades_out: Path | None, *, every: Every, in_json: bool
-) -> None:
+@dataclass(frozen=True)
+class Wish:
+    """What is to be written: the panel, the upgrades beside it, how long a period is."""
+
+    out: Path
+    upgrades: Path | None = None
+    every: Every = "week"
+    has_site: bool = False
+
+
+def write_panel(settings: Settings, wish: Wish, *, in_json: bool) -> None:
     """Write the panel, and its upgrades where a file is named for them; list what is left out.
 
     Upgrades and prices that notes tell of come before the configuration's, as in a report. Raises
     DataError where no period is left.
     """
-    for target in filter(None, (out, upgrades_out)):
+    for target in filter(None, (wish.out, wish.upgrades)):
         refuse_target(target)
     now = datetime.now(UTC)
     with connect(store_folder(settings)) as lake:
@@ -37,15 +46,22 @@ def write_panel(
         if notes:
             time = datetime.min.replace(tzinfo=UTC), now
             settings = applied(settings, notes, places_of_lines(lake), time).settings
-        table = periods(lake, every=every, until=now)
+        table = periods(lake, every=wish.every, until=now)
     if not table.num_rows:
         raise DataError("no line has a reading: check the places of the tags and the readings")
     built = valuation.built_panel(settings, table)
     panel = built.panel.table.append_column("coverage", built.coverage["coverage"])
-    write_table(panel, out)
-    if upgrades_out is not None:
-        write_table(valuation.upgrades(settings).table, upgrades_out)
-    _show(panel, built.left_out, out, in_json=in_json)
+    write_table(_with_site(panel, table) if wish.has_site else panel, wish.out)
+    if wish.upgrades is not None:
+        write_table(valuation.upgrades(settings).table, wish.upgrades)
+    _show(panel, built.left_out, wish.out, in_json=in_json)
+
+
+def _with_site(panel: pa.Table, long: pa.Table) -> pa.Table:
+    """Say of each line at which site it stands."""
+    sites = dict(zip(long["line"].to_pylist(), long["site"].to_pylist(), strict=True))
+    names = pa.array([sites[line] for line in panel["line"].to_pylist()], pa.string())
+    return panel.append_column("site", names)
 
 
 def _show(panel: pa.Table, left_out: tuple[LeftOut, ...], out: Path, *, in_json: bool) -> None:
