@@ -67,10 +67,7 @@ def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_js
 
 def show_stops(settings: Settings, line: str | None, when: When, *, in_json: bool) -> None:
     """Print the stops of all lines, or of one, in order of time."""
-    asked = _asked(settings, when)
-    rows = _of_line(asked.stops.to_pylist(), line)
-    for row in rows:
-        row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
+    rows = stop_rows(settings, line, when)
     names = list(rows[0])
     if not in_json:  # people see ids of notes where there are such
         names = [n for n in names if n not in _NOTE_IDS or any(row[n] for row in rows)]
@@ -90,6 +87,15 @@ def kpi_rows(
         if by != "shift" or row["shift"] is not None:
             groups.setdefault(_key(row, by), []).append(row)
     return [_told(key, rows, asked.said) for key, rows in groups.items()]
+
+
+def stop_rows(settings: Settings, line: str | None = None, when: When = _RECENTLY) -> list[Row]:
+    """Give a row for each stop, with what people say of it. Raises as `kpi_rows`."""
+    asked = _asked(settings, when)
+    rows = _of_line(asked.stops.to_pylist(), line)
+    for row in rows:
+        row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
+    return rows
 
 
 def shift_metrics(settings: Settings) -> ShiftMetrics:

@@ -155,3 +155,32 @@ def test_a_line_that_is_not_there_is_named(store: Path, capsys: pytest.CaptureFi
 def test_people_get_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["kpi", "--store", str(store), "--by", "day"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["site", "line", "day", "shift"]
+
+
+def test_losses_and_stops_are_summed_up_the_largest_first(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = asked(store, capsys, "--pareto", "losses")
+    assert lost[0]["name"] == "breakdown"
+    assert (lost[0]["minutes"], lost[0]["money"]) == (120.0, pytest.approx(240 * 8))
+    shares = [float(str(row["share_so_far"])) for row in lost]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    (stop,) = asked(store, capsys, "--pareto", "stops")
+    assert stop == {
+        "name": "down, state 2",
+        "minutes": 120.0,
+        "share_so_far": 1.0,
+        "money": None,
+        "count": 1,
+    }
+    words = ["--store", str(store), "--pareto", "losses", "--stops"]
+    assert run(["kpi", *words]) == 2
+    assert "give one of them" in capsys.readouterr().err
+
+
+def test_people_read_a_pareto_as_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpi", "--store", str(store), "--pareto", "stops"]) == 0
+    head, _, row = capsys.readouterr().out.splitlines()[:3]
+    assert head.split() == ["name", "minutes", "share_so_far", "count"]
+    assert row.split()[-3:] == ["120", "1.000", "1"]
