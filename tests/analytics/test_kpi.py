@@ -4,6 +4,7 @@ import math
 from dataclasses import fields, replace
 from random import Random
 
+import oee
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,15 +62,80 @@ def test_each_kpi_is_what_its_formula_gives(name: str) -> None:
     assert getattr(kpis(SHIFT), name) == pytest.approx(GOLDEN[name])
 
 
-def test_oee_is_what_the_package_oee_gives_for_its_example() -> None:
-    shift = Elements(
-        pbt_s=420 * 60, apt_s=373 * 60, adot_s=47 * 60, good=18_848, scrap=423, ideal_s=19_271
+# The examples of the package `oee`, in minutes and pieces: planned, down, set up, the cycle,
+# pieces, rejects, those of them at the start, all time.
+EXAMPLES = {
+    "the canonical one": (420, 47, 0, 1 / 60, 19_271, 423, 0, 480),
+    "a machine that is fast": (100, 10, 0, 1, 80, 0, 0, 100),
+    "a machine that is slow": (300, 150, 0, 1, 150, 15, 0, 300),
+    "with all six losses": (480, 80, 30, 0.5, 700, 100, 40, 480),
+}
+
+
+def by_package(example: tuple[float, ...]) -> oee.OEEResult:
+    planned, down, setup, cycle, pieces, rejects, at_start, whole = example
+    return oee.oee(
+        planned_production_time=planned,
+        downtime=down,
+        ideal_cycle_time=cycle,
+        total_count=pieces,
+        reject_count=rejects,
+        setup_time=setup,
+        startup_rejects=at_start,
+        all_time=whole,
     )
-    found = kpis(shift)
-    assert found.availability == pytest.approx(0.8881, abs=5e-5)
-    assert found.effectiveness == pytest.approx(0.8611, abs=5e-5)
-    assert found.quality_ratio == pytest.approx(0.9780, abs=5e-5)
-    assert found.oee == pytest.approx(0.7479, abs=5e-5)
+
+
+def as_elements(example: tuple[float, ...]) -> Elements:
+    planned, down, setup, cycle, pieces, rejects, at_start, whole = (60 * one for one in example)
+    return Elements(
+        calendar_s=whole,
+        pbt_s=planned,
+        apt_s=planned - down,
+        setup_s=setup,
+        adot_s=down - setup,
+        good=(pieces - rejects) / 60,
+        scrap=rejects / 60,
+        startup_scrap=at_start / 60,
+        ideal_s=cycle * pieces / 60,
+    )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_kpis_are_what_the_package_oee_gives_for_its_examples(name: str) -> None:
+    theirs, ours = by_package(EXAMPLES[name]), kpis(as_elements(EXAMPLES[name]))
+    assert ours.availability == pytest.approx(theirs.availability)
+    assert ours.effectiveness == pytest.approx(theirs.performance)
+    assert ours.quality_ratio == pytest.approx(theirs.quality)
+    assert ours.oee == pytest.approx(theirs.oee)
+    assert ours.teep == pytest.approx(theirs.teep)
+
+
+def test_machines_roll_up_as_the_package_oee_does_it() -> None:
+    names = ("a machine that is fast", "a machine that is slow")
+    theirs = oee.aggregate([by_package(EXAMPLES[name]) for name in names])
+    ours = kpis(total(as_elements(EXAMPLES[name]) for name in names))
+    assert ours.oee == pytest.approx(theirs.oee)
+    assert ours.oee == pytest.approx(0.5375)
+
+
+def test_the_losses_are_those_of_the_package_oee() -> None:
+    theirs = by_package(EXAMPLES["with all six losses"]).six_losses
+    ours = {
+        loss.name: loss.minutes for loss in losses(as_elements(EXAMPLES["with all six losses"]))
+    }
+    assert ours["breakdown"] == pytest.approx(theirs["breakdowns"])
+    assert ours["setup"] == pytest.approx(theirs["setup_and_adjustments"])
+    speed = ours["small_stops"] + ours["reduced_speed"]
+    assert speed == pytest.approx(theirs["minor_stops_and_reduced_speed"])
+    assert ours["process_rejects"] == pytest.approx(theirs["process_defects"])
+    assert ours["startup_rejects"] == pytest.approx(theirs["reduced_yield"])
+
+
+def test_failures_are_counted_as_the_package_oee_counts_them() -> None:
+    theirs = oee.reliability(operating_time=6.0, failures=2, total_repair_time=3000 / 3600)
+    ours = kpis(SHIFT)
+    assert (ours.mtbf_h, ours.mttr_h) == (pytest.approx(theirs.mtbf), pytest.approx(theirs.mttr))
 
 
 def test_a_kpi_of_nothing_is_none() -> None:
