@@ -233,6 +233,23 @@ def test_carbon_is_told_by_the_factor_of_the_hour(plant: Plant) -> None:
     assert row["co2e_kg"] == pytest.approx(50 * 0.2 + 50 * 0.38)
 
 
+def test_a_step_longer_than_a_month_is_of_no_shift(plant: Plant) -> None:
+    plant.commit(
+        [
+            *[("shanghai/l/m1/state", hour / 2, 1.0) for hour in range(2 * 24 * 40)],
+            ("shanghai/l/m1/good_count", 1.0, 0.0),
+            ("shanghai/l/m1/good_count", 24.0 * 30, 300.0),
+            ("shanghai/l/m1/energy_kwh", 1.0, 0.0),
+            ("shanghai/l/m1/energy_kwh", 24.0 * 33, 300.0),
+        ]
+    )
+    plant.keep()
+    sql = "SELECT sum(good + unplanned_good) AS good, sum(energy_kwh) AS kwh FROM clean.shift_sums"
+    (row,) = fetch(plant.folder, sql).to_pylist()
+    assert (row["good"], row["kwh"]) == (pytest.approx(300), 0)
+    expect_equal(plant.kept(), plant.rebuilt())
+
+
 def test_a_machine_is_planned_from_its_first_state_on(plant: Plant) -> None:
     plant.commit([("shanghai/l/m1/state", quarter / 4, 1.0) for quarter in range(49)])
     plant.commit([("shanghai/l/m2/state", 6 + quarter / 4, 1.0) for quarter in range(25)])
