@@ -194,7 +194,7 @@ def _placebos(
     for few in _chunks(len(weights.line)):
         placebo, is_valid = values.new_zeros(()), torch.ones((), dtype=torch.bool)
         for sign, part in ((1, weights.plus[few]), (-1, weights.minus[few])):
-            share = part @ cells  # (few, c)
+            share = _share(part, cells)
             placebo = placebo + sign * (part @ values) / share.clamp(min=TINY)
             is_valid = is_valid & (share >= SHARE_MIN)
         placebo = placebo * is_valid  # (2, few, c)
@@ -214,10 +214,17 @@ def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:
     """Count the controls that were seen in half of both windows of each contrast, (m,)."""
     cells = seen[_some(controls)].T.double()
     is_valid = [
-        (weights.plus[few] @ cells >= SHARE_MIN) & (weights.minus[few] @ cells >= SHARE_MIN)
+        (_share(weights.plus[few], cells) >= SHARE_MIN)
+        & (_share(weights.minus[few], cells) >= SHARE_MIN)
         for few in _chunks(len(weights.line))
     ]
     return torch.cat([one.sum(dim=1) for one in is_valid])
+
+
+def _share(part: Tensor, cells: Tensor) -> Tensor:
+    """Say how much of weights (m, T) of any sign lies on cells (T, c) that are seen, (m, c)."""
+    size = part.abs()
+    return size @ cells / size.sum(dim=1, keepdim=True).clamp(min=TINY)
 
 
 def _some(controls: Tensor) -> Tensor:

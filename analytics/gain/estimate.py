@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from analytics.gain import (
     baseline,
@@ -34,7 +35,8 @@ from contracts.outcome import Gain, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analytics.gain.contrasts import Contrasts
+    from analytics.gain.baseline import Baseline
+    from analytics.gain.contrasts import Contrasts, Weights
     from analytics.gain.design import Grid
     from contracts.panel import Panel, Upgrades
 
@@ -81,10 +83,10 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
         return found, verdict, [*reasons, before_after.WORDS, *notes]
     notes += doubts.of(grid, baseline.residuals(base, grid.y, grid.x, grid.seen))
     wave = waves.common(grid)
+    is_kept = False
     if wave.shape[1]:
-        notes.append(waves.WORDS)
-        base = baseline.two_way(grid.y, grid.x, grid.before & ~grid.is_upgraded[:, None])
-        weights = waves.balanced(weights, wave, grid.before[weights.line])
+        base, weights, wave = _without_wave(grid, base, weights, wave)
+        is_kept = not wave.shape[1]
     is_comparable = contrasts.comparable(grid, base, weights, grid.controls)
     lost = [grid.lines[n] for n in weights.line[~is_comparable].tolist()]
     if len(lost) == len(weights.line):
@@ -100,4 +102,24 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
     went = 1 + wave.shape[1]
     found = contrasts.measure(grid, base, kept, grid.controls, lost=went)
     verdict, reasons = gates.judge(grid, found.freedom + went, wave)
+    if is_kept:
+        verdict, reasons = "before_after", [*reasons, waves.WORDS_KEPT]
+    elif wave.shape[1]:
+        notes.append(waves.WORDS)
     return found, verdict, reasons + notes
+
+
+def _without_wave(
+    grid: Grid, base: Baseline, weights: Weights, wave: Tensor
+) -> tuple[Baseline, Weights, Tensor]:
+    """Balance the contrasts against the wave; where that cannot be had, give no wave.
+
+    The baseline is then that of the lines without upgrade alone: a mean of lines that changes from
+    before to after would have another share in the wave. They must show every covariate's effect.
+    """
+    never = baseline.two_way(grid.y, grid.x, grid.before & ~grid.is_upgraded[:, None])
+    balanced = waves.balanced(weights, wave, grid.before[weights.line])
+    is_whole = never.null.shape[1] <= base.null.shape[1]
+    if is_whole and waves.price(weights, balanced) <= waves.PRICE_MAX:
+        return never, balanced, wave
+    return base, weights, waves.none(grid)

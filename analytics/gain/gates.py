@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics.gain import baseline, contrasts, effects, waves
+from analytics.gain import baseline, contrasts, effects, sites, waves
 
 if TYPE_CHECKING:
     from analytics.gain.contrasts import Contrasts, Weights
@@ -46,7 +46,7 @@ def _one_site(grid: Grid) -> list[str]:
     """Say so if the lines without upgrade cannot show what a site's shocks are."""
     theirs = torch.unique(grid.site[grid.controls])
     is_elsewhere = ~torch.isin(grid.site[grid.programme], theirs)
-    if len(theirs) > 1 or not bool(is_elsewhere.any()):
+    if not sites.are_told(grid.site) or len(theirs) != 1 or not bool(is_elsewhere.any()):
         return []
     return ["all lines without upgrade stand on one site, and what moved it alone is unknown"]
 

@@ -89,7 +89,7 @@ def draws_of(found: Contrasts, at: list[float]) -> tuple[Draws, Draws]:
     chances = effects.even_chances(6)
     first, second = torch.special.ndtri(chances[:, 2]), torch.special.ndtri(chances[:, 5])
     rho = found.correlation
-    joined = torch.special.ndtr(rho * first + (1 - rho**2) ** 0.5 * second)
+    joined = torch.special.ndtr(rho * first + max(1 - rho**2, 0.0) ** 0.5 * second)
     own = (chances[:, :3], torch.stack([chances[:, 3], chances[:, 4], joined], dim=1))
     output, cost = (
         effects.draw(

@@ -34,10 +34,18 @@ WAVES_MAX = 2  # two that differ explain what a plant's markets and seasons do
 CONTROLS_MIN = 8  # of fewer, some always rise and fall together
 PERIODS_MIN = 16
 LINES_MAX = 60  # a common wave shows in so many as well as in all
+# A contrast whose noise has more than twice the size does not balance a wave, it extrapolates what
+# the periods before hardly show of it.
+PRICE_MAX = 4.0
 ROUNDS = 30  # of the search for a leading wave: sure to a percent, as the test needs
 
 
 WORDS = "lines follow a common wave unequally: the periods before are weighted so that it cancels"
+
+WORDS_KEPT = (
+    "before/after, not causal: lines drift apart in common, in a way that the periods before hardly"
+    " show"
+)
 
 
 def none(grid: Grid) -> Tensor:
@@ -65,6 +73,19 @@ def common(grid: Grid) -> Tensor:
         found = torch.cat([found, wave[:, None]], dim=1)
         rest = rest - (rest @ wave)[..., None] * wave
     return found
+
+
+def price(plain: Weights, changed: Weights) -> float:
+    """Say how many times the variance of white noise the changed contrasts have, in the mean.
+
+    >>> from analytics.gain.contrasts import weights_of
+    >>> one = torch.tensor([[1.0, 0.0, 0.0]])
+    >>> plain = weights_of(torch.tensor([0]), one, torch.tensor([[0.0, 1.0, 0.0]]))
+    >>> price(plain, replace(plain, minus=torch.tensor([[0.0, 3.0, -2.0]])))
+    7.0
+    """
+    squares = [one.net.square().sum(dim=1) for one in (changed, plain)]
+    return float((squares[0] / squares[1]).mean())
 
 
 def _next(rest: Tensor, seen: Tensor) -> Tensor | None:

@@ -68,7 +68,7 @@ def test_few_lines_or_periods_have_no_waves() -> None:
     assert waves.common(grid_of(remembering(3, periods=12), [8] * 8)).shape == (12, 0)
 
 
-def waved(seed: int) -> Gain:
+def waved(seed: int, period: float = 4) -> Gain:
     """Fit a plant whose upgraded lines follow a wave in output more than the others do."""
     panel, upgrades = plant(seed, alpha=1.2, lines=26)
     rng = np.random.default_rng(seed)
@@ -78,7 +78,7 @@ def waved(seed: int) -> Gain:
     }
     first = min(panel["period"])
     panel["output"] = [
-        value * math.exp(0.15 * share[line] * math.sin((day - first).days / 7 / 7 + 0.5))
+        value * math.exp(0.15 * share[line] * math.sin((day - first).days / 7 / period + 0.5))
         for line, day, value in zip(panel["line"], panel["period"], panel["output"], strict=True)
     ]
     return gain.fit(Panel(pa.table(panel)), Upgrades(pa.table(upgrades)))
@@ -90,3 +90,10 @@ def test_a_gain_under_a_wave_is_nearly_unbiased_and_the_words_say_how() -> None:
     errors = [math.log(one.alpha.estimate / 1.2) for one in told]
     assert abs(np.mean(errors)) < 0.025  # without balancing it is .1
     assert sum(one.alpha.low < 1.2 < one.alpha.high for one in told) >= 0.7 * len(told)
+
+
+def test_a_wave_that_the_weeks_before_hardly_show_is_not_causal() -> None:
+    found = [waved(seed, period=9) for seed in range(8)]
+    told = [one for one in found if "drift apart in common" in " ".join(one.warnings)]
+    assert len(told) >= 4
+    assert {one.verdict for one in told} == {"before_after"}
