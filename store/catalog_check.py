@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -114,6 +114,10 @@ def _read(words: str, like: Any) -> Any:  # noqa: ANN401  # the same
     if isinstance(like, datetime):
         read = datetime.fromisoformat(words)
         return read if like.tzinfo else read.replace(tzinfo=None)
-    if isinstance(like, (int, float)) and not isinstance(like, bool):
+    if isinstance(like, date):
+        return date.fromisoformat(words)
+    if isinstance(like, bool):
+        return words == "true"
+    if isinstance(like, (int, float)):
         return type(like)(words)
     return words if isinstance(like, str) else like

@@ -2,7 +2,8 @@
 
     python -m tests.crash.steps make STORE              # of 900 readings, judged, not compacted
     python -m tests.crash.steps make-old STORE          # the same, of format 1
-    python -m tests.crash.steps commit|compact|retain|roll|migrate|forget|rejudge STORE
+    python -m tests.crash.steps make-kept STORE         # with sums of shifts, of all but the last
+    python -m tests.crash.steps commit|compact|retain|roll|migrate|forget|rejudge|keep STORE
     python -m tests.crash.steps back-up STORE VAULT
     python -m tests.crash.steps restore STORE VAULT     # STORE is made of the backup
     python -m tests.crash.steps verify STEP STORE [VAULT]
@@ -16,32 +17,41 @@ calls of the kernel that change files, each killed once:
         --reset 'rm -rf S; cp -r S0 S' \\
         --cmd '.venv/bin/python -m tests.crash.steps compact S' \\
         --check '.venv/bin/python -m tests.crash.steps verify compact S'
+
+S0 is what `make` gives; for `migrate` that of `make-old`, for `keep` that of `make-kept`.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from contracts.batches import CleanBatch, LedgerEntry, RawBatch, RawCommit
+from contracts.shifts import SPELLS_SCHEMA
+from contracts.tags import Kind, Place, Tag
 from store.backup import back_up
 from store.commit import Addition
 from store.compacting import compact
 from store.folder import FORMAT_VERSION, Folder
 from store.forgetting import forget
 from store.history import Span
+from store.kept_shifts import LinePlan, Planned, keep_shifts
 from store.lake import Lake
 from store.query import fetch
 from store.restore import restore
 from store.retaining import Retention, retain
 from store.rolling import roll_up
 from store.scrub import scrub
+from store.shift_sums import ShiftMetrics
+from store.shift_sums import Span as ReadSpan
 from store.tables import CLEAN_READINGS
 from store.vault import Vault
 from store.wanted import Wanted
@@ -63,6 +73,17 @@ FORGOTTEN = "*/tag1"
 KEPT_TAG = "*/tag2"
 KEPT = Retention({"raw": 1.0, "clean": 1.0}, [(KEPT_TAG, {"raw": 99.0, "clean": 99.0})])
 NOW = START + timedelta(days=3)
+# The three tags as a line: its state is the number of the reading, and stands for production in
+# every other hundred, which is a commit's.
+METRICS = ShiftMetrics(
+    state="tag0",
+    good="tag1",
+    energy="tag2",
+    running=tuple(n for n in range(1000) if n // 100 % 2 == 0),
+    holds_s=90_000,
+    small_stop_s=5,
+)
+KEPT_SUMS = ("clean.shift_sums", "clean.stops")
 
 
 def make(root: Path) -> None:
@@ -71,6 +92,21 @@ def make(root: Path) -> None:
         for number in range(COMMITS):
             lake.commit_raw(raw_of(number))
             judge.commit_clean(clean_commit(rows_of(number), quality=QUALITY))
+
+
+def make_kept(root: Path) -> None:
+    """Make a store of a line whose sums of shifts are kept, and commit once more."""
+    names = [f"tag{number}" for number in range(3)]
+    tags = [
+        Tag(f"s/a/l/m/{name}", Place("s", "a", "l", "m", name), None, Kind.COUNTER)
+        for name in names
+    ]
+    make(root)
+    with Lake.open(root, writer="tags") as lake:
+        lake.revise_tags(lambda _known: tags)
+    keep_sums(root)
+    commit(root)
+    roll(root)
 
 
 def make_old(root: Path) -> None:
@@ -99,6 +135,21 @@ def roll(root: Path) -> None:
     """Sum up all that is new."""
     while roll_up(root):
         pass
+
+
+def keep_sums(root: Path) -> None:
+    """Sum up the shifts that are new, by a calendar with one shift a day, from midnight on."""
+    roll(root)
+    planned = Planned(
+        metrics=METRICS,
+        fingerprint="plan",
+        day_of=lambda _site, moment: moment.date(),
+        begin_of=lambda _site, day: datetime(day.year, day.month, day.day, tzinfo=UTC),
+        lay_out=_lay_out,
+        of_day=lambda _site, _day: "day",
+        of_line=lambda _line: LinePlan(None, None, "EUR", "none"),
+    )
+    keep_shifts(root, planned, now=NOW + timedelta(days=9))
 
 
 def migrate(root: Path) -> None:
@@ -133,7 +184,7 @@ def rejudge(root: Path) -> None:
         rejudging.replace(None, 1)
 
 
-def keep(root: Path, vault: Path) -> None:
+def hold(root: Path, vault: Path) -> None:
     """Back up a store."""
     with Vault.open(vault) as opened:
         back_up(root, opened)
@@ -147,15 +198,17 @@ def bring_back(root: Path, vault: Path) -> None:
 
 STEPS: dict[str, Callable[..., None]] = {
     "make": make,
+    "make-kept": make_kept,
     "make-old": make_old,
     "commit": commit,
     "compact": compact,  # type: ignore[dict-item]  # it says more than it must
     "retain": drop_old,
     "roll": roll,
+    "keep": keep_sums,
     "migrate": migrate,
     "forget": drop_tag,
     "rejudge": rejudge,
-    "back-up": keep,
+    "back-up": hold,
     "restore": bring_back,
 }
 
@@ -165,8 +218,8 @@ def verify(step: str, *places: Path) -> None:
     STEPS[step](*places)
     root = places[0]
     if step == "back-up":
-        keep(root, places[1])  # what a cut left is no hindrance, and nothing is missing
-    commits = range(COMMITS + (step == "commit"))
+        hold(root, places[1])  # what a cut left is no hindrance, and nothing is missing
+    commits = range(COMMITS + (step in ("commit", "keep")))
     for table in ("raw", "clean"):
         found = fetch(root, f"SELECT arrival, tag, value FROM {table}.readings ORDER BY arrival")
         wanted = [
@@ -189,6 +242,31 @@ def verify(step: str, *places: Path) -> None:
     assert Folder(root).version() == FORMAT_VERSION
     for writer in ("ingest", "judge", "maintain", "rejudge"):  # nothing is held for ever
         Lake.open(root, writer=writer).close()  # type: ignore[arg-type]  # all are writers
+    if step == "keep":
+        expect_kept_anew(root)
+
+
+def expect_kept_anew(root: Path) -> None:
+    """Compare the sums of shifts with what they are when all of them are made anew."""
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for name in KEPT_SUMS for row in fetch(root, f"FROM {name}").to_pylist()]
+
+    def by_place(row: dict[str, Any]) -> str:
+        return str({name: row.get(name) for name in ("day", "machine", "begins")})
+
+    kept = sorted(rows(), key=by_place)
+    assert len(kept) > COMMITS // COMMITS_A_DAY
+    with Lake.open(root, writer="maintain") as lake:
+        for name in (*KEPT_SUMS, "house.shift_progress"):
+            lake._connection.execute(f"DELETE FROM {name}")
+    assert rows() == []
+    keep_sums(root)
+    for row, same in zip(kept, sorted(rows(), key=by_place), strict=True):
+        assert row.keys() == same.keys()
+        for value, other in zip(row.values(), same.values(), strict=True):
+            is_sum = isinstance(value, float)  # as near as the order of its terms allows
+            assert math.isclose(value, other, abs_tol=1e-6) if is_sum else value == other, row
 
 
 def raw_of(number: int) -> RawCommit:
@@ -208,6 +286,21 @@ def _times(number: int) -> dict[str, list[int]]:
     first = START_US + day * DAY_US + place * ROWS * 1_000_000
     times = [first + k * 1_000_000 for k in range(ROWS)]
     return {"source_time": times, "received_time": times}
+
+
+def _lay_out(wanted: Iterable[tuple[ReadSpan, date, date]]) -> pa.Table:
+    rows = [
+        {"site": span.site, "day": begins.date(), "shift": "day", "kind": "work"}
+        | {"begins": begins, "ends": begins + timedelta(days=1)}
+        for span, first, last in wanted
+        for begins in _midnights(first, last)
+    ]
+    return pa.Table.from_pylist(rows, schema=SPELLS_SCHEMA)
+
+
+def _midnights(first: date, last: date) -> list[datetime]:
+    begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return [begin + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def _stays(step: str, tag: str, number: int) -> bool:

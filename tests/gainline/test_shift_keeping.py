@@ -18,6 +18,7 @@ from gainline.config import Settings, load
 from gainline.shift_keeping import keep_shifts_of
 from store.lake import Lake
 from store.query import fetch
+from store.scrub import scrub
 from tests.store.samples import START_US, clean_commit, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)
@@ -188,6 +189,14 @@ def test_what_is_kept_is_what_the_verb_says(
     for row, same in zip(kept, told, strict=True):
         for name in names:
             assert row[name] == pytest.approx(same[name]), name
+
+
+def test_a_store_that_keeps_sums_of_several_days_is_sound(plant: Plant) -> None:
+    plant.commit(sorted(history(Random(1), days=9), key=lambda one: one[1]))  # noqa: S311
+    plant.keep()
+    sql = "SELECT count(DISTINCT day), count(DISTINCT is_continued) FROM downtime"
+    assert all(count > 1 for count in fetch(plant.folder, sql).to_pylist()[0].values())
+    assert scrub(plant.folder).damages == []
 
 
 def test_a_late_reading_makes_only_its_own_days_anew(plant: Plant) -> None:
