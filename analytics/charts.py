@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from contracts.outcome import BridgeStep, Gain, Interval, Profit, QualityRow, Series, Truth
+    from contracts.outcome import BridgeStep, Gain, Interval, Profit
     from contracts.panel import Panel, Upgrades
+    from contracts.report import QualityRow, Series, Truth
 
 LINES_MAX = 36  # more rows than this cannot be read on a page
 POINTS_MAX = 120  # a curve drawn 7 inches wide shows no more

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.batches import TIME
 from contracts.errors import DataError
+from contracts.moments import TIME
 
 WANTED: Final[dict[str, pa.DataType]] = {
     "tag": pa.string(),

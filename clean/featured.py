@@ -15,7 +15,8 @@ from clean.columns import tags_of, times_of, values_of
 from clean.judge import Judge
 from clean.settings import Settings
 from clean.table import ADDED, ADDED_TYPES, reason_lists
-from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME, CleanBatch, RawBatch
+from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, CleanBatch, RawBatch
+from contracts.moments import TIME
 from contracts.tags import Kind, TagRule
 
 _FIELDS: Final[list[pa.Field[Any]]] = [

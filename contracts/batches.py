@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from contracts.errors import ContractError
+from contracts.moments import TIME
 
 if TYPE_CHECKING:
     from contracts.notes import Note
 
-TIME = pa.timestamp("us", tz="UTC")
 
 _RAW_FIELDS: list[pa.Field[Any]] = [
     # the reading's number in order of arrival: unique, ascending over the life of the lake

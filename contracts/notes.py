@@ -18,8 +18,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 import pyarrow as pa
 
-from contracts.batches import TIME
 from contracts.errors import DataError
+from contracts.moments import TIME
 
 Via = Literal["mqtt", "csv", "verb"]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from contracts.batches import TIME
+from contracts.moments import TIME
 
 # work is planned busy time; the rest of a shift is a break or maintenance; between shifts it is off
 SpellKind = Literal["work", "break", "maintenance", "off"]

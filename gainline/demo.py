@@ -16,7 +16,7 @@ from rich.console import Console
 
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Address
-from contracts.outcome import Report, Truth
+from contracts.report import Report, Truth
 from gainline import wiring
 from gainline.bar import progress_bar
 from gainline.comparison import compare_with_books

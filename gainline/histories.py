@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clean.columns import WANTED, refuse_names, tags_of, times_of, values_of
-from contracts.batches import TIME
 from contracts.errors import DataError
+from contracts.moments import TIME
 from contracts.tags import Kind
 from gainline.cleaning import naming
 from gainline.config import Settings

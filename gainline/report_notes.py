@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from contracts.notes import Note, NoteKind
-from contracts.outcome import NoteRow
+from contracts.report import NoteRow
 from gainline.notes_in_force import configured_price, with_prices_of_plant, with_upgrades
 
 if TYPE_CHECKING:

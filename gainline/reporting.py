@@ -18,7 +18,7 @@ from analytics.report import render
 from contracts.batches import LedgerEntry
 from contracts.decision import Prospect
 from contracts.errors import ConfigError, DataError
-from contracts.outcome import QualityRow, Report, Series, Truth
+from contracts.report import QualityRow, Report, Series, Truth
 from gainline import valuation
 from gainline.config import Settings
 from gainline.notes_in_force import NOTES_SQL, notes_in_force, places_of_lines

@@ -18,8 +18,8 @@ from clean.history import History
 from clean.physical import bounds_of
 from clean.suggest import Suggestion, suggest
 from clean.table import judge_table
-from contracts.batches import TIME
 from contracts.errors import ConfigError
+from contracts.moments import TIME
 from contracts.quality import Quality
 from contracts.tags import TagRule
 from gainline import wiring

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from contracts.batches import TIME
 from contracts.errors import DataError
+from contracts.moments import TIME
 from ingest.readings import NO_TIME
 from ingest.recorded_columns import (
     CellError,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from contracts.batches import CODED, RAW_SCHEMA, TIME
+from contracts.batches import CODED, RAW_SCHEMA
 from contracts.coding import numbered
+from contracts.moments import TIME
 from contracts.quality import Quality, Reason
 from ingest.readings import NO_SEQ, NO_TIME
 

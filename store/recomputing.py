@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from contracts.batches import TIME
+from contracts.moments import TIME
 from store import rollups, tables
 from store.history import named
 from store.locks import COMMIT_WAIT_S, claim

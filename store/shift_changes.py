@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.batches import TIME
+from contracts.moments import TIME
 from store import tables
 from store.history import named
 from store.shift_sums import LONGEST_STEP

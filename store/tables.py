@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, TIME
+from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA
+from contracts.moments import TIME
 from contracts.notes import NOTES_SCHEMA
 from contracts.shifts import SHIFT_SUMS_SCHEMA, STOPS_SCHEMA
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from contracts.batches import TIME
+from contracts.moments import TIME
 from store import tables
 from store.leaving_out import Choice, Mask, of_tags, times_of
 from store.row_groups import words_of_column

@@ -24,7 +24,7 @@ from contracts.batches import LedgerEntry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contracts.outcome import QualityRow, Report
+    from contracts.report import QualityRow, Report
 
 # What a reader will look through, and a page under 500 kB can hold; the rest is in the lake.
 ROWS_MAX = 200

@@ -11,8 +11,9 @@ import pytest
 
 from analytics import charts
 from analytics.profit import Economics, at
-from contracts.outcome import Gain, Interval, LineGain, QualityRow, Series, Truth
+from contracts.outcome import Gain, Interval, LineGain
 from contracts.panel import Panel, Upgrades
+from contracts.report import QualityRow, Series, Truth
 
 START = date(2025, 1, 6)
 HOSTILE = '<script>alert(1)</script> & "x" --> $a_b$ \x00 温度'

@@ -20,17 +20,9 @@ from contracts.batches import LedgerEntry
 from contracts.decision import Prospect
 from contracts.errors import ContractError
 from contracts.notes import Heard, note_of
-from contracts.outcome import (
-    Gain,
-    Interval,
-    LeftOut,
-    LineGain,
-    QualityRow,
-    Report,
-    Series,
-    Truth,
-)
+from contracts.outcome import Gain, Interval, LeftOut, LineGain
 from contracts.panel import Panel, Upgrades
+from contracts.report import QualityRow, Report, Series, Truth
 
 START = date(2025, 1, 6)
 HOSTILE = "<script>alert(1)</script>\" onload='x' {{ 7*7 }} --> 温度"

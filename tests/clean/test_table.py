@@ -10,8 +10,9 @@ import pytest
 from clean.judge import Judge
 from clean.settings import Settings
 from clean.table import judge_table
-from contracts.batches import TIME, RawBatch
+from contracts.batches import RawBatch
 from contracts.errors import DataError
+from contracts.moments import TIME
 from contracts.tags import TagRule
 
 Make = Callable[..., RawBatch]

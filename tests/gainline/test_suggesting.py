@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clean.table import judge_table
-from contracts.batches import TIME
+from contracts.moments import TIME
 from gainline.cli import run
 from gainline.config import load
 from gainline.wiring import rule_for

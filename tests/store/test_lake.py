@@ -7,16 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.batches import (
-    CLEAN_SCHEMA,
-    RAW_SCHEMA,
-    TIME,
-    DeadLetter,
-    LedgerEntry,
-    RawBatch,
-    RawCommit,
-)
+from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, ContractError, DataError, GainlineError
+from contracts.moments import TIME
 from contracts.tags import Kind, Place, Tag
 from store.catalog import METADATA
 from store.lake import Lake, ReportSlot
