@@ -192,10 +192,12 @@ def test_what_is_kept_is_what_the_verb_says(
 
 
 def test_a_store_that_keeps_sums_of_several_days_is_sound(plant: Plant) -> None:
-    plant.commit(sorted(history(Random(1), days=9), key=lambda one: one[1]))  # noqa: S311
+    # an hour's stop, and one of three minutes on the next day
+    states = [(8.0, 2.0), (9.0, 1.0), (10.0, 1.0), (32.0, 1.0), (32.05, 2.0), (32.1, 1.0)]
+    plant.commit([("berlin/l/m1/state", at, state) for at, state in states])
     plant.keep()
-    sql = "SELECT count(DISTINCT day), count(DISTINCT is_continued) FROM downtime"
-    assert all(count > 1 for count in fetch(plant.folder, sql).to_pylist()[0].values())
+    sql = "SELECT count(DISTINCT day) AS days, count(DISTINCT is_small) AS sizes FROM downtime"
+    assert fetch(plant.folder, sql).to_pylist() == [{"days": 2, "sizes": 2}]
     assert scrub(plant.folder).damages == []
 
 
