@@ -64,7 +64,9 @@ def _details_in_words(look: CloserLook) -> str:
     text = "\nby periods since the upgrade\n"
     for step in look.course:
         name = f"{step.first}" if step.first == step.last else f"{step.first} to {step.last}"
-        text += _row(name, step.alpha, step.beta, f"{step.line_count} lines")
+        text += _row(
+            name, step.alpha, step.beta, f"{step.line_count} line{'s' * (step.line_count > 1)}"
+        )
     if look.in_time:
         text += "\nthe last quarter before the upgrades, as if it were after\n"
         text += _row("placebo in time", *look.in_time)
