@@ -33,6 +33,9 @@ def gain(
     details: Annotated[
         bool, typer.Option("--details", help="Its course in time, and placebos.")
     ] = False,
+    charts: Annotated[
+        Path | None, typer.Option(help="Draw it as SVG files in this folder.", readable=False)
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Estimate alpha and beta from a panel of lines and periods."""
@@ -43,6 +46,5 @@ def gain(
     if details and method == "synthetic":
         raise typer.BadParameter("--details is for --method population")
     windows = {"ramp": ramp, "anticipation": anticipation}
-    fit_files(
-        panel, upgrades, Asked(method, line, level, windows, events, details), as_json=as_json
-    )
+    asked = Asked(method, line, level, windows, events, details, charts)
+    fit_files(panel, upgrades, asked, as_json=as_json)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from analytics import gain
+from analytics import charts, gain, gain_charts
 from contracts.closer import CloserLook
 from contracts.outcome import Gain, Interval
+from contracts.panel import Panel, Upgrades
 from gainline.panel_files import read_events, read_panel, read_upgrades
+from gainline.pictures import write_pictures
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Asked:
     windows: Mapping[str, int] = field(default_factory=dict)  # ramp, anticipation
     events: Path | None = None
     details: bool = False
+    charts: Path | None = None
 
 
 def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: bool) -> None:
@@ -41,12 +44,31 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
     look = None
     if asked.details:
         look = gain.look_closer(panel, upgrades, level=asked.level, **asked.windows)
+    if asked.charts is not None:
+        write_pictures(asked.charts, _drawn(fitted, look, panel, upgrades))
     if as_json:
         more = {"details": gain.as_details(look)} if look else {}
         json.dump(gain.as_answer(fitted) | more, sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
+
+
+def _drawn(
+    fitted: Gain, look: CloserLook | None, panel: Panel, upgrades: Upgrades
+) -> dict[str, str]:
+    """Draw output and gain of each line; with a closer look its course and placebos, too."""
+    drawn = {
+        "gain-lines": charts.gain_forest(fitted),
+        "output": charts.output_index(panel, upgrades),
+    }
+    if look is not None:
+        drawn |= {
+            "gain-course": gain_charts.gain_course(look),
+            "gain-placebos": gain_charts.gain_placebos(look, fitted),
+            "gain-anticipation": gain_charts.gain_anticipation(look),
+        }
+    return drawn
 
 
 def _in_words(fitted: Gain) -> str:

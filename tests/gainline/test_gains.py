@@ -75,3 +75,22 @@ def test_details_are_told_in_words_and_in_json(
     text = capsys.readouterr().out
     for words in ("by periods since the upgrade", "placebo in time", "as if they had been"):
         assert words in text
+
+
+def test_a_gain_is_drawn_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant = simulate(PlantPlan(weeks=40, waves=(20,)))
+    panel, upgrades, folder = (tmp_path / name for name in ("panel.csv", "upgrades.csv", "charts"))
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    asked = Asked(windows={"ramp": 3, "anticipation": 0}, details=True, charts=folder)
+    fit_files(panel, upgrades, asked, as_json=True)
+    assert "course" in json.loads(capsys.readouterr().out)["details"]
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert set(drawn) == {
+        "output.svg",
+        "gain-lines.svg",
+        "gain-course.svg",
+        "gain-placebos.svg",
+        "gain-anticipation.svg",
+    }
+    assert all("<svg" in svg for svg in drawn.values())
