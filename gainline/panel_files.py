@@ -10,10 +10,15 @@ from contracts.errors import DataError
 from contracts.panel import EVENT_COLUMNS, REQUIRED, Events, Panel, Upgrades
 from gainline.tables import read_table
 
+# What `panel` says of how much was received: of the readings and not of the line, so no covariate.
+COVERAGE = "coverage"
+
 
 def read_panel(path: Path) -> Panel:
-    """Read a panel. Raises DataError, naming the file, where it is none."""
-    return Panel(_dated(read_table(path, columns=REQUIRED), "period", path))
+    """Read a panel, without its coverage. Raises DataError, naming the file, where it is none."""
+    table = read_table(path, columns=REQUIRED)
+    names = [name for name in table.column_names if name != COVERAGE]
+    return Panel(_dated(table.select(names), "period", path))
 
 
 def read_upgrades(path: Path) -> Upgrades:

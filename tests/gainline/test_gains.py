@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from contracts.errors import DataError
@@ -33,6 +34,22 @@ def test_the_gain_of_a_file_has_the_promised_shape(
     )
     fit_files(panel, upgrades, OPTIONS, as_json=False)
     assert f"verdict: {answer['verdict']}" in capsys.readouterr().out
+
+
+def test_how_much_was_received_is_no_covariate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    table, upgrades = plant.books.panel.table, tmp_path / "upgrades.csv"
+    coverage = pa.array([0.9 + number % 7 / 70 for number in range(table.num_rows)])
+    write_table(table, tmp_path / "books.csv")
+    write_table(table.append_column("coverage", coverage), tmp_path / "panel.csv")
+    write_table(plant.upgrades.table, upgrades)
+    answers = []
+    for name in ("books", "panel"):
+        fit_files(tmp_path / f"{name}.csv", upgrades, OPTIONS, as_json=True)
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
 
 
 def test_one_line_is_compared_with_a_mixture_of_others(
