@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from causal_impact import CausalImpact  # type: ignore[import-not-found]
-from diff_diff import ImputationDiD  # type: ignore[import-not-found]
 
 from analytics import gain
 from tests.bench.gain_speed import panel_of
@@ -55,6 +53,8 @@ def long_frame(panel: pd.DataFrame, upgrades: pd.DataFrame) -> pd.DataFrame:
 
 def impute(frame: pd.DataFrame) -> None:
     """Ask diff-diff for the programme's effect on both outcomes."""
+    from diff_diff import ImputationDiD  # type: ignore[import-not-found]  # noqa: PLC0415  # a peer
+
     for outcome in OUTCOMES:
         ImputationDiD().fit(
             frame,
@@ -68,6 +68,10 @@ def impute(frame: pd.DataFrame) -> None:
 
 def by_line(frame: pd.DataFrame, lines: list[str]) -> None:
     """Ask bsts-causalimpact for some lines, each beside the mean of the never-upgraded ones."""
+    from causal_impact import (  # type: ignore[import-not-found]  # noqa: PLC0415  # a peer
+        CausalImpact,
+    )
+
     never = frame[frame["start"] == 0].groupby("t")[list(OUTCOMES)].mean()
     for line in lines:
         own = frame[frame["line"] == line].set_index("t").sort_index()
@@ -98,6 +102,7 @@ def main() -> None:
     some = upgraded[:: max(len(upgraded) // LINES_MEASURED, 1)][:LINES_MEASURED]
     gain.fit(*tables)  # what is loaded once is loaded
     ours = best_of(asked.rounds, lambda: gain.fit(*tables))
+    impute(frame)
     imputed = best_of(asked.rounds, lambda: impute(frame))
     lines_s = best_of(1, lambda: by_line(frame, some)) * len(upgraded) / len(some)
     print(f"{asked.lines} lines x {asked.periods} periods, {len(upgraded)} upgraded, both outcomes")
