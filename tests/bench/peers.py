@@ -102,7 +102,6 @@ def main() -> None:
     some = upgraded[:: max(len(upgraded) // LINES_MEASURED, 1)][:LINES_MEASURED]
     gain.fit(*tables)  # what is loaded once is loaded
     ours = best_of(asked.rounds, lambda: gain.fit(*tables))
-    impute(frame)
     imputed = best_of(asked.rounds, lambda: impute(frame))
     lines_s = best_of(1, lambda: by_line(frame, some)) * len(upgraded) / len(some)
     print(f"{asked.lines} lines x {asked.periods} periods, {len(upgraded)} upgraded, both outcomes")
