@@ -1,4 +1,4 @@
-"""The examples of three pages of docs/; as a program it writes their answers anew."""
+"""The examples of the pages of docs/; as a program it writes their answers anew."""
 
 from __future__ import annotations
 
