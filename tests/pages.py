@@ -1,4 +1,4 @@
-"""The examples of docs/profit.md and docs/plan.md; as a program it writes their answers anew."""
+"""The examples of the pages of docs/; as a program it writes their answers anew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,37 +17,49 @@ from gainline.cli import run
 from gainline.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
+from tests.demo_store import make_demo
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = ("profit.md", "plan.md")
-TOML = re.compile(r"^```toml\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+# Its commands are run one after the other in one folder, in which the first leaves a lake.
+WORKED_PAGE = "worked-example.md"
+DEMO = "./run demo"
+FILE = re.compile(r"^```(?:toml|csv)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 EXAMPLE = re.compile(
-    r"^```sh\n(?P<command>[^`]*)```\n\n```text\n(?P<answer>[^`]*)```", flags=re.MULTILINE
+    r"^```sh\n(?P<command>[^`]*)```(?:\n\n```text\n(?P<answer>[^`]*)```)?", flags=re.MULTILINE
 )
 
 
 class Example(NamedTuple):
-    """A command that a page shows with what it prints, or the end of that."""
+    """A command that a page shows with what it prints, the end of that, or None for nothing.
+
+    `file` is what it reads: the settings, on the page of the worked example the notes.
+    """
 
     page: str
-    settings: str
+    file: str
     command: str
-    answer: str
+    answer: str | None
 
 
-def examples() -> list[Example]:
-    """Each command that stands just before a block of text, with the nearest TOML above it."""
+def examples(pages: Iterable[str] = PAGES) -> list[Example]:
+    """Each command that stands just before a block of text, with the nearest file above it.
+
+    Of the worked example each command.
+    """
     found = []
-    for page in PAGES:
+    for page in pages:
         text = (DOCS / page).read_text(encoding="utf-8")
         for match in EXAMPLE.finditer(text):
-            settings = TOML.findall(text[: match.start()])[-1]
-            found.append(Example(page, settings, match["command"].strip(), match["answer"]))
+            files = FILE.findall(text[: match.start()])
+            if match["answer"] is not None or page == WORKED_PAGE:
+                file = files[-1] if files else ""
+                found.append(Example(page, file, match["command"].strip(), match["answer"]))
     return found
 
 
 def make_plant(folder: Path) -> None:
-    """Write the files of both pages: a plant before any upgrade, and one with four."""
+    """Write the files of the pages: a plant before any upgrade, and one with four."""
     past, later = (simulate(PlantPlan(upgraded_share=share)) for share in (0.0, 0.25))
     write_table(past.books.panel.table, folder / "past.csv")
     write_table(later.books.panel.table, folder / "panel.csv")
@@ -52,26 +67,41 @@ def make_plant(folder: Path) -> None:
 
 
 def printed(example: Example, folder: Path) -> str:
-    """Run the command in the folder of the plant."""
-    (folder / "gainline.toml").write_text(example.settings, encoding="utf-8")
-    out = io.StringIO()
+    """Run the command in the folder of the plant; `./run demo` only makes what that leaves."""
+    if example.command == DEMO:
+        return make_demo(folder / "demo-out")
+    name = "notes.csv" if example.page == WORKED_PAGE else "gainline.toml"
+    (folder / name).write_text(example.file, encoding="utf-8")
+    program, *words = shlex.split(example.command)
+    if program != "gainline":
+        done = subprocess.run([program, *words], cwd=folder, capture_output=True, check=True)
+        return done.stdout.decode()
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.chdir(folder), contextlib.redirect_stdout(out):
-        code = run(shlex.split(example.command)[1:])
+        code = run(words)
     assert code == 0, example.command
-    return out.getvalue()
+    out.seek(0)
+    return out.read()
 
 
 def main() -> None:
-    """Write the pages anew. Of an answer with tables only the last is shown."""
-    with tempfile.TemporaryDirectory() as name:
-        make_plant(Path(name))
-        for example in examples():
-            text = (DOCS / example.page).read_text(encoding="utf-8")
-            shown = printed(example, Path(name)).split("\n\n", 1)[-1]
-            old = f"```sh\n{example.command}\n```\n\n```text\n"
-            assert f"{old}{example.answer}```" in text
-            new = text.replace(f"{old}{example.answer}```", f"{old}{shown}```")
-            (DOCS / example.page).write_text(new, encoding="utf-8")
+    """Write the pages named anew, or all: of each answer as many lines as stand there, or all."""
+    for page in sys.argv[1:] or (*PAGES, WORKED_PAGE):
+        with tempfile.TemporaryDirectory() as name:
+            make_plant(Path(name))
+            for example in examples([page]):
+                said = printed(example, Path(name)).splitlines()
+                if example.answer is not None:
+                    _write(example, said[-len(example.answer.splitlines()) :])
+
+
+def _write(example: Example, lines: list[str]) -> None:
+    text = (DOCS / example.page).read_text(encoding="utf-8")
+    head = f"```sh\n{example.command}\n```\n\n```text\n"
+    assert f"{head}{example.answer}```" in text
+    shown = "".join(f"{line.rstrip()}\n" for line in lines)
+    new = text.replace(f"{head}{example.answer}```", f"{head}{shown}```", 1)
+    (DOCS / example.page).write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":
