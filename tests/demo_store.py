@@ -1,7 +1,7 @@
 """What `./run demo` leaves, without a broker, and without readings that no page shows.
 
 The plant is the demo's own, so every figure is: the four gauges that nothing but the judge looks
-at, and the scrap, are of one line only, and sums of shifts are kept of two months.
+at, and the scrap, are of one line only, and sums of shifts are kept of one week.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLAN = PlantPlan()
 WHOLE_LINE = "/L01/"
 LEFT_OUT = {"scrap_count", "power_kw", "temperature_c", "pressure_bar", "vibration_mm_s"}
 ENDS = datetime(2024, 12, 31, tzinfo=UTC)
-KEPT_SINCE, KEPT_UNTIL = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 31, tzinfo=UTC)
+KEPT_SINCE, KEPT_UNTIL = datetime(2024, 6, 3, tzinfo=UTC), datetime(2024, 6, 9, tzinfo=UTC)
 
 
 def make_demo(out: Path) -> str:
