@@ -63,6 +63,26 @@ WHERE r.source_time >= (SELECT min(after_hour) FROM neighbours)
     AND r.source_time >= n.after_hour AND r.source_time < n.after_hour + INTERVAL 1 HOUR
     AND r.quality < 2 AND r.value_clean IS NOT NULL AND r.reasons & {repeats} = 0;
 
+-- A step belongs to the state in which it began, which may have been long before.
+INSERT INTO taken
+SELECT DISTINCT
+    u.id, u.work_unit, u.metric, epoch_us(r.source_time), r.arrival, r.value_clean, r.quality,
+    r.quality < 2 AND r.value_clean IS NOT NULL, r.reasons & {backwards} <> 0
+FROM (
+    SELECT u.work_unit, n.before_time
+    FROM neighbours AS n
+    JOIN work_units AS u ON n.id = u.id
+    WHERE n.before_time IS NOT NULL
+        AND n.id IN (SELECT id FROM taken WHERE is_trusted AND us > epoch_us(n.before_time))
+) AS b
+JOIN work_units AS u ON b.work_unit = u.work_unit AND u.metric = {state}
+JOIN clean.named AS r
+    ON u.tag = r.tag AND r.source_time <= b.before_time
+    AND r.source_time > b.before_time - INTERVAL ({holds}) MICROSECOND
+WHERE r.source_time < {since} AND r.reasons & {repeats} = 0
+    AND r.source_time > (SELECT min(before_time) FROM neighbours)
+        - INTERVAL ({holds}) MICROSECOND;
+
 -- From when on a machine is planned to work: its first state. One whose first comes later is none.
 CREATE OR REPLACE TEMP TABLE beginnings AS
 WITH first_hours AS (

@@ -79,12 +79,13 @@ def value_of_waiting(
     later = [_best(row, of_others, left) for row in seen[:, others].tolist()]
     delay = (1 + candidates[0].economics.discount_rate) ** -learning.years
     knowing = [_best(row, costs, budget) for row in known.tolist()]
+    ignorant = _best(known.mean(dim=0).tolist(), costs, budget)
     return Waiting(
         years=learning.years,
         pilot_lines=learning.pilots,
         now=_best(seen.mean(dim=0).tolist(), costs, budget),
         later=float(seen[:, pilots].mean(dim=0).sum()) + delay * float(np.mean(later)),
-        perfect=float(np.mean(knowing)) - _best(known.mean(dim=0).tolist(), costs, budget),
+        perfect=max(0.0, float(np.mean(knowing)) - ignorant),  # but for rounding never less
     )
 
 

@@ -80,7 +80,7 @@ METRICS = ShiftMetrics(
     good="tag1",
     energy="tag2",
     running=tuple(n for n in range(1000) if n // 100 % 2 == 0),
-    holds_s=90_000,
+    holds_s=3600,
     small_stop_s=5,
 )
 KEPT_SUMS = ("clean.shift_sums", "clean.stops")

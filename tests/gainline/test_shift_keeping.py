@@ -261,6 +261,23 @@ def test_a_step_longer_than_a_month_is_of_no_shift(plant: Plant) -> None:
     expect_equal(plant.kept(), plant.rebuilt())
 
 
+def test_a_step_that_began_days_before_is_of_the_state_in_which_it_began(plant: Plant) -> None:
+    quarters = [quarter / 4 for quarter in range(4 * 24 * 6)]
+    plant.commit(
+        [
+            *[("berlin/l/m1/state", at, 2.0 if at < 20 else 1.0) for at in quarters],
+            ("berlin/l/m1/energy_kwh", 10.0, 0.0),
+            ("berlin/l/m1/energy_kwh", 110.0, 100.0),
+        ]
+    )
+    plant.keep()
+    plant.commit([("berlin/l/m1/state", 60.1, 2.0)])
+    assert plant.keep() == 1
+    kept = plant.kept()
+    assert sum(row["idle_kwh"] for row in kept["sums"]) == pytest.approx(100)
+    expect_equal(kept, plant.rebuilt())
+
+
 def test_a_machine_is_planned_from_its_first_state_on(plant: Plant) -> None:
     plant.commit([("shanghai/l/m1/state", quarter / 4, 1.0) for quarter in range(49)])
     plant.commit([("shanghai/l/m2/state", 6 + quarter / 4, 1.0) for quarter in range(25)])
