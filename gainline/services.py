@@ -123,7 +123,8 @@ def maintain(settings: Settings, stop: Stop) -> None:
     folder = store_folder(settings)
     wiring.open_lake(settings, writer="maintain").close()  # makes the store where it is missing
     retained_on: date | None = None
-    due_at_s = shifts_due_at_s = 0.0
+    due_at_s = 0.0
+    shifts_due_at_s = time.monotonic() + ROLL_UP_EVERY_S  # a start has more urgent work
     while not stop.is_set():
         # merged first, so that what is new lies in few segments and what is merged is rolled up
         patiently(lambda: merge_small(folder), stop)

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 check_limit_s=300   # the slowest, mypy without its cache, takes about 60 s on two cores
-session_limit_s=1200 # on two idle cores it takes about half
+session_limit_s=2400 # on two idle cores it takes about a third
 processes=4          # many tests wait for other processes; each takes up to a gigabyte
 mkdir -p "${TMPDIR:-/tmp}"
 

@@ -150,12 +150,12 @@ def expect_equal(
             }
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_comes_in_whatever_order_what_is_kept_equals_a_rebuild(
     plant: Plant, seed: int
 ) -> None:
     random = Random(seed)  # noqa: S311
-    readings = sorted(history(random, days=9), key=lambda one: one[1] + random.expovariate(1 / 5))
+    readings = sorted(history(random, days=7), key=lambda one: one[1] + random.expovariate(1 / 5))
     while readings:
         count = random.randint(20, 400)
         plant.commit(readings[:count])
