@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from contracts.errors import DataError
 from contracts.notes import SAID, Heard, Note, NoteKind, Via, note_from_row, note_of
 from gainline.calendars import zone_of_site
 from gainline.config import Settings
+from gainline.csv_lists import lines_of
 from gainline.output import FORMULA_STARTS, Format, as_json, as_text, print_answer
 from gainline.store_place import store_folder
 from store.folder import Folder
@@ -191,26 +191,12 @@ def _content(note: Note) -> tuple[object, ...]:
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the lines of a CSV file, each with its number; what only a list has is left aside."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            columns = list(reader.fieldnames or ())
-            odd = [name for name in columns if name not in COLUMNS]
-            if "kind" not in columns or odd or len(set(columns)) < len(columns):
-                raise DataError(
-                    f"{file}: it has the columns {', '.join(columns)}; write kind, then any of"
-                    f" {', '.join(SAID[1:])}, each once"
-                )
-            for count, line in enumerate(reader):
-                if None in line or None in line.values():
-                    raise DataError(f"{file}:{reader.line_num}: write one cell for each column")
-                if count >= ROWS_MAX:
-                    raise DataError(f"{file}: more than {ROWS_MAX:,} rows: split the file")
-                yield reader.line_num, {n: _undefused(line[n]) for n in SAID if n in line}
-    except OSError as problem:
-        raise DataError(f"{file}: cannot be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{file}: is no CSV in UTF-8: {problem}") from None
+    key, *columns = SAID
+    only_listed = [name for name in COLUMNS if name not in SAID]
+    for count, (number, line) in enumerate(lines_of(file, key, columns, ignored=only_listed)):
+        if count >= ROWS_MAX:
+            raise DataError(f"{file}: more than {ROWS_MAX:,} rows: split the file")
+        yield number, {name: _undefused(cell) for name, cell in line.items()}
 
 
 def _undefused(cell: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from contracts.errors import DataError
 from contracts.tags import EDITABLE, Kind, Tag
 from gainline.config import Settings
+from gainline.csv_lists import lines_of
 from gainline.made_tags import made_tag
 from gainline.output import FORMULA_STARTS, Format, as_text, print_answer
 from gainline.places import tag_maker
@@ -70,7 +70,7 @@ def import_tags(folder: Path, file: Path) -> tuple[int, int]:
     A column that is not there changes nothing. Raises DataError, naming the line, for a tag or a
     word that cannot be; then nothing is changed.
     """
-    lines = list(_read(file))
+    lines = list(lines_of(file, "tag", EDITABLE, ignored=("edited",)))
 
     def revise(known: Mapping[str, Tag]) -> Iterable[Tag]:
         tags = (_as_in(line, known, f"{file}:{number}") for number, line in lines)
@@ -113,29 +113,6 @@ def _checked(word: str) -> str:
     if len(word) > WORD_CHARS_MAX or not word.isprintable():
         raise DataError(f"{word[:20]!r}… is no name: at most {WORD_CHARS_MAX} printable characters")
     return word
-
-
-def _read(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read the lines of a CSV file, each with its number; columns that only a list has are out."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            columns = list(reader.fieldnames or ())
-            odd = [name for name in columns if name not in COLUMNS]
-            if "tag" not in columns or odd or len(set(columns)) < len(columns):
-                raise DataError(
-                    f"{file}: it has the columns {', '.join(columns)}; write tag, then any of"
-                    f" {', '.join(EDITABLE)}, each once"
-                )
-            for line in reader:
-                if None in line or None in line.values():
-                    raise DataError(f"{file}:{reader.line_num}: write one cell for each column")
-                line.pop("edited", None)
-                yield reader.line_num, line
-    except OSError as problem:
-        raise DataError(f"{file}: cannot be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{file}: is no CSV in UTF-8: {problem}") from None
 
 
 def _as_in(line: Mapping[str, str], known: Mapping[str, Tag], where: str) -> Tag:

@@ -24,7 +24,7 @@ from store.commit import Committer
 from store.folder import Folder
 from store.locks import if_free
 from store.segments import Segment, write_segment
-from store.shift_changes import Changed, changed
+from store.shift_changes import Changed, changed, readings_per_day
 from store.shift_sums import ShiftMetrics, Span, measure, spans_of, sums_of
 from store.swapping import Swap, Swapper
 
@@ -133,16 +133,19 @@ class _Keeper:
         )
         if not days and then == self._now:
             return 0
-        measure(self._connection, self._planned.metrics.state)
-        batches = list(_batches(days, self._days_at_once(found))) or [set()]
+        if days:
+            measure(self._connection, self._planned.metrics.state)
+        batches = list(_batches(days, self._days_at_once(days))) if days else [set()]
         for batch in batches:
             is_last = batch is batches[-1]
             self._make(batch, now, then if is_last else self._now)
             self._tell(len(batch))
         return len(days)
 
-    def _days_at_once(self, found: Changed) -> int:
-        at_once = READINGS_AT_ONCE // max(1, found.readings_per_day)
+    def _days_at_once(self, days: set[Day]) -> int:
+        newest = self._begin(max(days, key=lambda day: day[1])) + ONE_DAY
+        a_day = readings_per_day(self._connection, self._planned.metrics, newest)
+        at_once = READINGS_AT_ONCE // max(1, a_day)
         if at_once < DAYS_PER_WEEK:
             return max(1, at_once)
         return min(DAYS_AT_ONCE, at_once - at_once % DAYS_PER_WEEK)

@@ -80,13 +80,14 @@ JOIN shift_tags AS t ON r.tag = t.tag
 WHERE r.judge_commit IS NULL
 GROUP BY r.tag, epoch_us(r.source_time) // {day}
 """
-# The most that came in one of the last days.
+# The most readings of some metrics that came in one of the last days that have any.
 _LATELY_SQL = """
 WITH counts AS (
     SELECT epoch_us(h.hour) // {day} AS day, sum(h.count) AS count
     FROM main.hour AS h
-    JOIN shift_tags AS t ON h.tag = t.tag
-    WHERE h.hour >= (SELECT max(hour) FROM main.hour) - INTERVAL 7 DAY
+    JOIN main.tags AS t ON h.tag = t.tag
+    WHERE t.line IS NOT NULL AND t.metric IN (SELECT unnest(CAST(? AS VARCHAR[])))
+        AND h.hour >= ? - INTERVAL 7 DAY
     GROUP BY day
 )
 
@@ -111,7 +112,6 @@ class Changed(NamedTuple):
     judge_commit: int
     rejudgement: int
     places: str  # where each tag stands, as JSON
-    readings_per_day: int  # of these metrics, lately
 
     def has_moved(self, places: str) -> bool:
         """Tell whether a tag that was there stands elsewhere, or is no longer there."""
@@ -141,8 +141,18 @@ def changed(
         found.append(_judged_again(connection, tags, since_rejudgement))
         new = pa.concat_tables(table.cast(_READINGS) for table in found)
         spans = _reach(connection, new, metrics) if new.num_rows else []
-        lately = _one(connection, _worded(_LATELY_SQL))
-    return Changed(spans, last, again, json.dumps(places), lately)
+    return Changed(spans, last, again, json.dumps(places))
+
+
+def readings_per_day(
+    connection: duckdb.DuckDBPyConnection, metrics: ShiftMetrics, until: datetime
+) -> int:
+    """Tell how many readings of these metrics a busy day of the week before a time has.
+
+    Raises duckdb.Error.
+    """
+    row = connection.execute(_worded(_LATELY_SQL), [list(metrics.names), until]).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 _PLACE = ("site", "area", "line", "machine", "metric")

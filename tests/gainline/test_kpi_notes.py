@@ -199,8 +199,8 @@ def test_prices_are_those_of_the_day_and_said_to_be(store: Path) -> None:
     assert row["co2e_kg"] == pytest.approx(before["co2e_kg"] / 5)
     assert row["co2e_per_good"] == pytest.approx(before["co2e_per_good"] / 5)
     assert row["co2_source"] == "said by A. Brun"
-    for now, then in zip(row["losses"], before["losses"], strict=True):
-        assert now["money"] == pytest.approx(2 * then["money"])
+    for after, earlier in zip(row["losses"], before["losses"], strict=True):
+        assert after["money"] == pytest.approx(2 * earlier["money"])
 
 
 def test_a_planned_stop_of_a_line_at_another_site_changes_nothing(store: Path) -> None:
