@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gainline.clean_verbs import clean_app
-from gainline.dead_letters import dead_letters_app
+from gainline.decisions.plan_verbs import plan_app
+from gainline.decisions.profit_verbs import profit_app
 from gainline.ending import (
     EXIT_ANSWER_IS_BAD,
     code_of,
@@ -19,11 +19,13 @@ from gainline.ending import (
     leave,
     prepare_streams,
 )
-from gainline.gain_verbs import gain_app
-from gainline.keep_verbs import keep_app
-from gainline.kpi_verbs import kpi_app
-from gainline.meter_verbs import meter_app
-from gainline.note_verbs import note_app
+from gainline.gains.gain_verbs import gain_app
+from gainline.gains.meter_verbs import meter_app
+from gainline.gains.panel_verbs import panel_app
+from gainline.judging.verbs import clean_app
+from gainline.kpis.verbs import kpi_app
+from gainline.messages.dead_letters import dead_letters_app
+from gainline.notes.verbs import note_app
 from gainline.options import (
     BrokerOption,
     ConfigOption,
@@ -38,14 +40,12 @@ from gainline.options import (
     settings_of,
     store_folder,
 )
-from gainline.panel_verbs import panel_app
-from gainline.plan_verbs import plan_app
-from gainline.profit_verbs import profit_app
-from gainline.store_verbs import store_app
-from gainline.tag_verbs import tags_app
+from gainline.tags.verbs import tags_app
+from gainline.upkeep.safety_verbs import keep_app
+from gainline.upkeep.shrink_verbs import store_app
 
 if TYPE_CHECKING:
-    from gainline.config import Settings
+    from gainline.config.loading import Settings
 
 app = typer.Typer(
     help="From the messages of sensors to what an upgrade earned.",
@@ -98,8 +98,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated plant.", min=0)] = 1,
 ) -> int:
     """Run the main job on an embedded broker: a simulated plant, or recordings."""
-    from gainline.demo import run_demo
-    from gainline.telemetry import set_up_logging
+    from gainline.running.telemetry import set_up_logging
+    from gainline.trial.demo import run_demo
 
     set_up_logging("warning")
     is_whole = run_demo(out, recordings=tuple(replay or ()), seed=seed)
@@ -109,7 +109,7 @@ def demo(
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path()) -> None:
     """Write a commented gainline.toml."""
-    from gainline.example_file import write_example
+    from gainline.config.example_file import write_example
 
     typer.echo(write_example(folder))
 
@@ -121,8 +121,8 @@ def check_config(
     live: Annotated[bool, typer.Option("--live", help="Also connect.")] = False,
 ) -> None:
     """Check the configuration; connects to nothing unless told --live."""
-    from gainline.doctor import check_live, check_settings
-    from gainline.mistakes import naming_place
+    from gainline.checks.doctor import check_live, check_settings
+    from gainline.config.mistakes import naming_place
 
     settings = settings_of(config)
     with naming_place(config):
@@ -135,7 +135,7 @@ def check_config(
 @app.command()
 def doctor(config: ConfigOption = None, store: StoreOption = None) -> int:
     """Say what is wrong with this installation, broker, store or clock, and the remedy."""
-    from gainline.doctor import examine
+    from gainline.checks.doctor import examine
 
     findings = examine(settings_of(config, store=store), config)
     for finding in findings:
@@ -151,7 +151,7 @@ def run_everything(
     topic: TopicOption = None,
 ) -> int:
     """Run everything: ingest, judge, maintenance, schedule, page."""
-    from gainline import services
+    from gainline.running import services
 
     settings = _ready_to_serve(settings_of(config, broker, store, topic), config)
     return services.run_until_signalled(settings, services.everything(settings))
@@ -175,7 +175,7 @@ def ingest(
 ) -> int:
     """Receive, journal, acknowledge, decode and store; or import files."""
     if source:
-        from gainline.imports import import_files
+        from gainline.messages.imports import import_files
 
         is_whole = import_files(checked_settings(config, store), [*source, *(more or ())])
         return 0 if is_whole else EXIT_ANSWER_IS_BAD
@@ -200,7 +200,7 @@ def judge(
         if end or tag or dry_run or as_json:
             raise typer.BadParameter("what to judge again begins at a time: add --from T")
         return _serve_one("judge", settings_of(config, store=store), config)
-    from gainline.rejudging import Wish, rejudge, show_rejudged
+    from gainline.judging.rejudging import Wish, rejudge, show_rejudged
     from store.history import Span
 
     if end is not None and end <= begin:
@@ -230,7 +230,7 @@ def serve(config: ConfigOption = None, store: StoreOption = None) -> int:
 
 
 def _serve_one(name: str, settings: Settings, config: Path | None) -> int:
-    from gainline import services
+    from gainline.running import services
 
     _ready_to_serve(settings, config, connects=name == "ingest")
     return services.run_until_signalled(settings, [getattr(services, name)])
@@ -238,9 +238,9 @@ def _serve_one(name: str, settings: Settings, config: Path | None) -> int:
 
 def _ready_to_serve(settings: Settings, config: Path | None, *, connects: bool = True) -> Settings:
     """Set up the log, and refuse what no service may start with."""
-    from gainline.doctor import refuse_start
-    from gainline.mistakes import naming_place
-    from gainline.telemetry import set_up_logging
+    from gainline.checks.doctor import refuse_start
+    from gainline.config.mistakes import naming_place
+    from gainline.running.telemetry import set_up_logging
 
     set_up_logging(settings.log.level)
     with naming_place(config):
@@ -265,8 +265,8 @@ def simulate(  # noqa: PLR0917  # typer passes options by name
     repeats: Annotated[float, typer.Option(help="Share that goes out twice.", min=0)] = 0.0,
 ) -> None:
     """Publish as a plant of gateways would."""
-    from gainline.simulate import publish_fleet, publish_plant
-    from gainline.telemetry import set_up_logging
+    from gainline.running.telemetry import set_up_logging
+    from gainline.trial.simulate import publish_fleet, publish_plant
 
     set_up_logging("warning")
     settings = settings_of(config, broker)
@@ -289,7 +289,7 @@ def probe(
     config: ConfigOption = None,
 ) -> int:
     """Decode one payload as `ingest` would, and store nothing."""
-    from gainline.files import probe_payload
+    from gainline.messages.probing import probe_payload
 
     return 0 if probe_payload(settings_of(config), topic, file) else EXIT_ANSWER_IS_BAD
 
@@ -305,7 +305,7 @@ def sql(
     form: FormatOption = "table",
 ) -> None:
     """Ask the store in SQL, read-only, also while `run` writes."""
-    from gainline.asking import answer
+    from gainline.sql.asking import answer
 
     answer(query, form, lambda: settings_of(config, store=store))
 
@@ -315,7 +315,7 @@ def ledger(
     store: StoreOption = None, config: ConfigOption = None, *, as_json: JsonFlag = False
 ) -> int:
     """Show that received = stored + duplicate + dead letter, for each gateway."""
-    from gainline.accounts import show_ledger
+    from gainline.messages.accounts import show_ledger
 
     folder = store_folder(config, store)
     balances = interruptible(lambda: show_ledger(folder, in_json=as_json))
@@ -331,7 +331,7 @@ def report(
     """Make the report of a store now."""
     from datetime import UTC, datetime
 
-    from gainline.reporting import Occasion, write_report
+    from gainline.reports.reporting import Occasion, write_report
 
     settings = settings_of(config, store=store)
     occasion = Occasion("Report", datetime.now(UTC))

@@ -5,10 +5,10 @@
     journal ─ Intake ──▶ lake, raw      decoded, duplicates known, the ledger balanced
     lake ─ MarkPublisher ▶ broker       what gateways may delete of what they have kept
     lake, raw ─ Bench ─▶ lake, clean    judged; what the judge remembers is in the same commit
-    lake, clean ─ write_report ─▶ HTML  panel, gain, profit; see gainline/reporting.py
+    lake, clean ─ write_report ─▶ HTML  panel, gain, profit; see gainline/reports/
 
-Each step moves what is there and says how much that was; gainline/services.py repeats them. A step
-that fails has moved nothing: its next try begins where the lake's last commit ended.
+Each step moves what is there and says how much that was; gainline/running/services.py repeats
+them. A step that fails has moved nothing: its next try begins where the lake's last commit ended.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from clean.settings import Settings as JudgeSettings
 from contracts.batches import CleanBatch, CleanCommit, Mark, Progress, RawCommit
 from contracts.message import Message
 from contracts.tags import TagRule
-from gainline.made_tags import new_entries
-from gainline.places import TagMaker, renewed
+from gainline.config.made_tags import new_entries
+from gainline.config.places import TagMaker, renewed
 from ingest.catalogue import Catalogue
 from ingest.commit import Knowledge, decode_messages
 from ingest.identity import Memory

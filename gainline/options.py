@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from gainline.config import Settings
+    from gainline.config.loading import Settings
 
 
 def moment(text: str) -> datetime:
@@ -78,16 +78,16 @@ def settings_of(
     topics: list[str] | None = None,
 ) -> Settings:
     """Load the configuration; the command line has the last word."""
-    from gainline.config import load, with_options  # noqa: PLC0415  # help does without it
+    from gainline.config.loading import load, with_options  # noqa: PLC0415  # help does without it
 
     return with_options(load(config), broker=broker, store=store, topics=topics)
 
 
 def checked_settings(config: Path | None, store: Path | None) -> Settings:
     """Load the configuration for a command that stores, checked, and set up the log for it."""
-    from gainline.doctor import check_settings  # noqa: PLC0415  # loads what ingest needs
-    from gainline.mistakes import naming_place  # noqa: PLC0415  # the same
-    from gainline.telemetry import set_up_logging  # noqa: PLC0415  # the same
+    from gainline.checks.doctor import check_settings  # noqa: PLC0415  # loads what ingest needs
+    from gainline.config.mistakes import naming_place  # noqa: PLC0415  # the same
+    from gainline.running.telemetry import set_up_logging  # noqa: PLC0415  # the same
 
     settings = settings_of(config, store=store)
     set_up_logging("warning")
@@ -102,6 +102,6 @@ def store_folder(config: Path | None, store: Path | None) -> Path:
     >>> str(store_folder(None, Path("lake")))
     'lake'
     """
-    from gainline import store_place  # noqa: PLC0415  # help does without it
+    from gainline.config import store_place  # noqa: PLC0415  # help does without it
 
     return store_place.store_folder(settings_of(config, store=store))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from gainline.printable import printable
-from gainline.sql_frames import Shown
+from gainline.sql.frames import Shown
 from store.query import fetch, fetch_rows
 
 if TYPE_CHECKING:

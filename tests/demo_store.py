@@ -11,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from gainline import demo, wiring
-from gainline.config import Settings, load
+from gainline.config import wiring
+from gainline.config.loading import Settings, load
+from gainline.config.store_place import store_folder
 from gainline.flow import Bench, Intake
-from gainline.planning import plan_of
-from gainline.reporting import write_report
-from gainline.shift_keeping import planned
-from gainline.store_place import store_folder
+from gainline.kpis.planning import plan_of
+from gainline.kpis.shift_keeping import planned
+from gainline.reports.reporting import write_report
+from gainline.trial import demo
 from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate

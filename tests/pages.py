@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gainline.cli import run
-from gainline.tables import write_table
+from gainline.files.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 from tests.demo_store import make_demo

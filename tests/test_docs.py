@@ -14,7 +14,7 @@ import typer
 
 from contracts.quality import Reason
 from gainline.cli import app
-from gainline.config import Settings
+from gainline.config.loading import Settings
 from store.lake import Lake
 from store.query import fetch
 

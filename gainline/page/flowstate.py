@@ -9,8 +9,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contracts.errors import GainlineError
-from gainline.ingest_state import IngestState, told
-from gainline.made_tags import JUDGED_SQL
+from gainline.config.made_tags import JUDGED_SQL
+from gainline.running.ingest_state import IngestState, told
 from store.query import fetch
 
 COUNTS_SQL = f"""

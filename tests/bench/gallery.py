@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from clean.witness import hear
 from contracts.quality import Reason, words_of
 from contracts.tags import TagRule
-from gainline.evidence_picture import Caption, Judged, draw
+from gainline.judging.evidence_picture import Caption, Judged, draw
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SENSORS = REPOSITORY.parent / "shared" / "data" / "sensors"

@@ -38,9 +38,9 @@ from clean.settings import Settings as JudgeSettings
 from clean.state import arrays, new_state
 from contracts.batches import RAW_SCHEMA, RawBatch, RawCommit
 from contracts.tags import TagRule
-from gainline import wiring
-from gainline.config import Settings
-from gainline.sections import StoreSection
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection
 
 BATCH = 5_000
 SECOND_US = 1_000_000

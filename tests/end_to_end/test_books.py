@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from analytics import panel
-from gainline import valuation, wiring
-from gainline.comparison import compare_with_books
-from gainline.config import Settings
+from gainline.config import valuation, wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import PricesSection, StoreSection
+from gainline.config.store_place import store_folder
 from gainline.flow import Bench, Intake
-from gainline.sections import PricesSection, StoreSection
-from gainline.store_place import store_folder
+from gainline.trial.comparison import compare_with_books
 from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate

@@ -1,4 +1,4 @@
-"""gainline.demo: every reading of a recording arrives, and what is no recording is refused."""
+"""gainline.trial.demo: all readings of a recording arrive, and what is no recording is refused."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import pytest
 
 from contracts.errors import ConfigError
 from contracts.message import Address
-from gainline.config import Settings
-from gainline.partitions import journals_of_partitions, partitions
-from gainline.sections import IngestSection, StoreSection
+from gainline.config.loading import Settings
+from gainline.config.sections import IngestSection, StoreSection
+from gainline.running.partitions import journals_of_partitions, partitions
 from ingest.fleet import FleetPlan, Shape, sendings
 from ingest.mqtt.publisher import Publisher
 from tests.end_to_end.pipeline import gainline, rows, service, wait_for

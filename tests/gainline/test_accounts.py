@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from gainline import accounts, wiring
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection
 from gainline.flow import Intake
-from gainline.sections import StoreSection
+from gainline.messages import accounts
 from ingest.blocks import Received
 from ingest.sources import Sources
 

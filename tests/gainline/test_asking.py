@@ -1,4 +1,4 @@
-"""gainline.asking: statements that come from a pipe."""
+"""gainline.sql.asking: statements that come from a pipe."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import GainlineError
-from gainline import contained, shell_history
-from gainline.clipping import Clipped
-from gainline.contained import Cell
-from gainline.sql_frames import HEAD
+from gainline.sql import contained, shell_history
+from gainline.sql.clipping import Clipped
+from gainline.sql.contained import Cell
+from gainline.sql.frames import HEAD
 from store.lake import Lake
 from tests.store.samples import raw_commit
 

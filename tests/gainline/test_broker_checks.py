@@ -1,4 +1,4 @@
-"""gainline.broker_checks: what a client can see of a broker, on brokers that are good and bad."""
+"""gainline.checks.broker_checks: what a client can see of good brokers and of bad ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from contracts.endpoint import Endpoint
 from contracts.errors import ConfigError, UnreachableError
 from contracts.message import Address
-from gainline.broker_checks import broker_findings, granted
-from gainline.config import Settings
-from gainline.connection import broker_endpoint
-from gainline.finding import Finding
-from gainline.sections import BrokerSection
+from gainline.checks.broker_checks import broker_findings, granted
+from gainline.checks.finding import Finding
+from gainline.config.connection import broker_endpoint
+from gainline.config.loading import Settings
+from gainline.config.sections import BrokerSection
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
 from ingest.mqtt.examination import Keeping, keeping, not_granted

@@ -7,8 +7,8 @@ import pytest
 
 from analytics.shifts import spells
 from contracts.errors import ConfigError
-from gainline.calendars import calendar_of, check_calendars
-from gainline.config import Settings, load
+from gainline.config.calendars import calendar_of, check_calendars
+from gainline.config.loading import Settings, load
 
 TEXT = """
 [ingest]

@@ -11,13 +11,13 @@ import pytest
 
 from clean.featured import SCHEMA
 from contracts.errors import DataError, TransientError
-from gainline import long_tables
-from gainline.cleaning import clean_file
 from gainline.cli import run
-from gainline.config import Settings
-from gainline.flagging import Standard, flag_of
-from gainline.sections import TagSection
-from gainline.tables import read_table, write_table
+from gainline.config.loading import Settings
+from gainline.config.sections import TagSection
+from gainline.files import long_tables
+from gainline.files.tables import read_table, write_table
+from gainline.judging.cleaning import clean_file
+from gainline.judging.flagging import Standard, flag_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

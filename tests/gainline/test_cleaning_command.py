@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gainline.tables import read_table
+from gainline.files.tables import read_table
 
 COMMAND = (sys.executable, "-m", "gainline", "clean")
 MINUTE_US = 60_000_000

@@ -186,7 +186,7 @@ def test_clean_writes_the_same_rows_with_verdicts(gainline: Command, tmp_path: P
 def test_a_defect_is_one_line_that_says_how_to_see_more(
     gainline: Command, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gainline.accounts.LEDGER_SQL", None)
+    monkeypatch.setattr("gainline.messages.accounts.LEDGER_SQL", None)
     done = gainline("ledger", "--store", store)
     assert done.returncode == 1
     assert "a defect of gainline" in done.stderr

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import DataError
-from gainline.comparison import compare_with_books
+from gainline.trial.comparison import compare_with_books
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 

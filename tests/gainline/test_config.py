@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
-from gainline import wiring
-from gainline.config import Settings, load, with_options
-from gainline.doctor import check_settings
-from gainline.example_file import EXAMPLE, write_example
-from gainline.mistakes import naming_place
+from gainline.checks.doctor import check_settings
+from gainline.config import wiring
+from gainline.config.example_file import EXAMPLE, write_example
+from gainline.config.loading import Settings, load, with_options
+from gainline.config.mistakes import naming_place
 from ingest.readings import Limits
 from ingest.topics import DEFAULT_TEMPLATE
 

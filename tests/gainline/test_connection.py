@@ -1,4 +1,7 @@
-"""gainline.connection and gainline.certificates: a wrong key is named before anybody connects."""
+"""A wrong key is named before anybody connects.
+
+Of gainline.config.connection and gainline.config.certificates.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ import pytest
 from contracts.endpoint import Endpoint, endpoint_of
 from contracts.errors import ConfigError, ContractError
 from contracts.message import Address
-from gainline.config import Settings, load
-from gainline.connection import broker_endpoint, broker_topics, cautions
-from gainline.mistakes import naming_place
-from gainline.sections import BrokerSection
+from gainline.config.connection import broker_endpoint, broker_topics, cautions
+from gainline.config.loading import Settings, load
+from gainline.config.mistakes import naming_place
+from gainline.config.sections import BrokerSection
 from tests.authority import Authority
 
 SECRET = "hunter2 'and' \"more\""

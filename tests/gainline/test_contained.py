@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError, DataError, GainlineError
-from gainline.contained import Cell
+from gainline.sql.contained import Cell
 from store.lake import Lake
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
@@ -311,7 +311,7 @@ def test_a_statement_that_is_interrupted_ends_and_the_next_is_answered(store: Pa
 ORPHAN = """
 import os, sys
 from pathlib import Path
-from gainline.contained import Cell
+from gainline.sql.contained import Cell
 cell = Cell()
 cell.open(Path(sys.argv[1]), memory_limit_mb=256, time_limit_s=600)
 print(cell.pid, flush=True)

@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.errors import ConfigError
-from gainline import doctor
-from gainline.config import Settings
-from gainline.sections import (
+from gainline.checks import doctor
+from gainline.config.loading import Settings
+from gainline.config.sections import (
     BrokerSection,
     IngestSection,
     ScheduleSection,

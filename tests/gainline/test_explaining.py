@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gainline.cli import run
-from gainline.evidence_picture import Judged, with_gaps, zooms_of
+from gainline.judging.evidence_picture import Judged, with_gaps, zooms_of
 
 BEGAN = datetime(2026, 3, 2, tzinfo=UTC)
 TAG = "lyon/press/temperature"

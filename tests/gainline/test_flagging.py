@@ -9,7 +9,7 @@ import pytest
 from clean.sheet import Sheet
 from contracts.flags import STATUSES, opcua_status, qartod_flag
 from contracts.quality import Quality, Reason
-from gainline.flagging import Standard, flag_column, flag_of
+from gainline.judging.flagging import Standard, flag_column, flag_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

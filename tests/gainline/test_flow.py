@@ -12,12 +12,12 @@ import pytest
 
 from contracts.batches import CleanCommit, RawCommit
 from contracts.errors import TransientError
-from gainline import wiring
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection, TagSection
+from gainline.config.store_place import store_folder
 from gainline.flow import Bench, Intake
-from gainline.reporting import Occasion, gather
-from gainline.sections import StoreSection, TagSection
-from gainline.store_place import store_folder
+from gainline.reports.reporting import Occasion, gather
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources

@@ -1,4 +1,4 @@
-"""What the verb of gainline.gain_verbs answers."""
+"""What the verb of gainline.gains.gain_verbs answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import DataError
-from gainline.gains import Asked, fit_files
-from gainline.tables import write_table
+from gainline.files.tables import write_table
+from gainline.gains.fits import Asked, fit_files
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 

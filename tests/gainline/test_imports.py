@@ -18,12 +18,14 @@ import pytest
 
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Origin
-from gainline import flow, imports, wiring
-from gainline.config import Settings
-from gainline.handover import desk_of
-from gainline.imports import import_files
-from gainline.sections import StoreSection
-from gainline.store_place import store_folder
+from gainline import flow
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection
+from gainline.config.store_place import store_folder
+from gainline.messages import imports
+from gainline.messages.handover import desk_of
+from gainline.messages.imports import import_files
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for

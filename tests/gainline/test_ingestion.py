@@ -1,4 +1,4 @@
-"""gainline.ingestion: its readers begin last, end first, and say nothing for one another."""
+"""gainline.running.ingestion: readers begin last, end first, and say nothing for one another."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from structlog.testing import capture_logs
 
 from contracts.errors import ConfigError
 from contracts.message import Address
-from gainline.config import Settings
-from gainline.ingest_state import IngestState, tell
-from gainline.ingestion import ingest
-from gainline.loops import Stop, beside, guarded, kept_up, started
-from gainline.partition_process import Told, start
-from gainline.partitions import partitions
-from gainline.readers import PartitionProcesses, partition_processes
-from gainline.sections import BrokerSection, IngestSection, StoreSection
+from gainline.config.loading import Settings
+from gainline.config.sections import BrokerSection, IngestSection, StoreSection
+from gainline.running.ingest_state import IngestState, tell
+from gainline.running.ingestion import ingest
+from gainline.running.loops import Stop, beside, guarded, kept_up, started
+from gainline.running.partition_process import Told, start
+from gainline.running.partitions import partitions
+from gainline.running.readers import PartitionProcesses, partition_processes
 from ingest.broker import embedded_broker
 from ingest.mqtt.publisher import Publisher
 from tests.end_to_end.pipeline import REPOSITORY, rows, wait_for
@@ -41,7 +41,7 @@ WELL: dict[str, Any] = {
 
 UNTIL_THE_PARENT_DIES = """
 import sys, time
-from gainline.process import end_with
+from gainline.running.process import end_with
 end_with(int(sys.argv[1]))
 time.sleep(60)
 """

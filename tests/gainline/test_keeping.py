@@ -1,17 +1,17 @@
-"""The verbs of gainline.keep_verbs, on small stores."""
+"""The verbs of gainline.upkeep.safety_verbs, on small stores."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from gainline import wiring
+from gainline.checks.doctor import examine
 from gainline.cli import run
-from gainline.config import Settings
-from gainline.doctor import examine
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection
 from gainline.flow import Intake
-from gainline.keeping import back_up_store, restore_store
-from gainline.sections import StoreSection
+from gainline.upkeep.safety import back_up_store, restore_store
 from ingest.blocks import Received
 from ingest.inbox import Inbox
 from ingest.sources import Sources

@@ -13,9 +13,9 @@ from contracts.batches import RawBatch, RawCommit
 from contracts.notes import Heard, Note, note_of
 from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
-from gainline.config import load
-from gainline.kpis import kpi_rows
-from gainline.shift_keeping import keep_shifts_of
+from gainline.config.loading import load
+from gainline.kpis.answers import kpi_rows
+from gainline.kpis.shift_keeping import keep_shifts_of
 from store.lake import Lake
 from store.query import fetch
 from tests.store.samples import START_US, clean_commit, raw_rows

@@ -1,4 +1,4 @@
-"""The verb of gainline.kpi_verbs: from readings in a lake to the KPIs of a line in a shift."""
+"""The verb of gainline.kpis.verbs: from readings in a lake to the KPIs of a line in a shift."""
 
 import json
 from itertools import pairwise
@@ -10,8 +10,8 @@ import pytest
 from contracts.batches import RawBatch, RawCommit
 from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
-from gainline.config import load
-from gainline.kpis import kpi_rows
+from gainline.config.loading import load
+from gainline.kpis.answers import kpi_rows
 from store.lake import Lake
 from tests.store.samples import START_US, clean_commit, raw_rows
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gainline import wiring
-from gainline.config import Settings
-from gainline.rejudging import Wish, rejudge
-from gainline.sections import TagSection
-from gainline.store_place import store_folder
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import TagSection
+from gainline.config.store_place import store_folder
+from gainline.judging.rejudging import Wish, rejudge
 from store.history import Span
 from store.query import fetch
 from tests.gainline.test_made_tags import FEATURES, START_US, WAVE, readings, settings_in, stored

@@ -13,13 +13,13 @@ import pytest
 from contracts.batches import LedgerEntry, RawBatch, RawCommit
 from contracts.quality import Reason
 from contracts.tags import Kind, Tag
-from gainline import wiring
-from gainline.config import Settings
-from gainline.made_tags import made_of
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.made_tags import made_of
+from gainline.config.places import renewed, tag_maker
+from gainline.config.sections import CleanSection, StoreSection, TagSection
+from gainline.config.store_place import store_folder
 from gainline.page.flowstate import flow_state
-from gainline.places import renewed, tag_maker
-from gainline.sections import CleanSection, StoreSection, TagSection
-from gainline.store_place import store_folder
 from store.lake import Lake
 from store.maintain import maintain
 from store.query import fetch

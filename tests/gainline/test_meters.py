@@ -1,4 +1,4 @@
-"""What the verb of gainline.meter_verbs answers."""
+"""What the verb of gainline.gains.meter_verbs answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from gainline.meters import show_saving
-from gainline.tables import write_table
+from gainline.files.tables import write_table
+from gainline.gains.meters import show_saving
 from tests.bench.meter_coverage import FIRST, Plan, meter_of
 
 PERIODS = (FIRST + dt.timedelta(days=365), FIRST + dt.timedelta(days=370))

@@ -10,17 +10,9 @@ import pytest
 from analytics.shifts import spells
 from contracts.notes import Heard, Note, note_of
 from contracts.tags import Kind, Place, Tag
-from gainline.calendars import calendar_of
-from gainline.config import Settings
-from gainline.notes_in_force import (
-    notes_in_force,
-    with_planned_stops,
-    with_prices,
-    with_prices_of_plant,
-    with_upgrades,
-)
-from gainline.reporting import Occasion, write_report
-from gainline.sections import (
+from gainline.config.calendars import calendar_of
+from gainline.config.loading import Settings
+from gainline.config.sections import (
     CalendarSection,
     IngestSection,
     MaintenanceSection,
@@ -29,6 +21,14 @@ from gainline.sections import (
     StoreSection,
     UpgradeSection,
 )
+from gainline.notes.in_force import (
+    notes_in_force,
+    with_planned_stops,
+    with_prices,
+    with_prices_of_plant,
+    with_upgrades,
+)
+from gainline.reports.reporting import Occasion, write_report
 from store.lake import Lake
 from tests.store.samples import raw_commit
 

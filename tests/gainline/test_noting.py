@@ -1,4 +1,4 @@
-"""The verbs of gainline.note_verbs: what is said is stored whole, listed, and taken back."""
+"""The verbs of gainline.notes.verbs: what is said is stored whole, listed, and taken back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 from contracts.errors import DataError
 from contracts.tags import Kind, Place, Tag
-from gainline import noting
 from gainline.cli import run
-from gainline.config import Settings, load
+from gainline.config.loading import Settings, load
 from gainline.ending import EXIT_ANSWER_IS_BAD, EXIT_WRONG_COMMAND_LINE, EXIT_WRONG_CONFIGURATION
+from gainline.notes import noting
 from store.lake import Lake
 from store.query import fetch
 from tests.store.samples import raw_commit

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from gainline.outfile import whole_file
+from gainline.files.outfile import whole_file
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:

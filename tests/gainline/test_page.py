@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gainline import services
-from gainline.config import Settings
-from gainline.ingest_state import IngestState, tell, told
+from gainline.config.loading import Settings
+from gainline.config.sections import PageSection, StoreSection
 from gainline.page.flowstate import FlowState, flow_state
-from gainline.sections import PageSection, StoreSection
+from gainline.running import services
+from gainline.running.ingest_state import IngestState, tell, told
 from store.lake import Lake
 from store.query import fetch
 from tests.end_to_end.pipeline import free_port, get, wait_for

@@ -1,4 +1,4 @@
-"""The verb of gainline.panel_verbs: the readings of a store become the panel that a gain takes."""
+"""gainline.gains.panel_verbs: the readings of a store become the panel that a gain takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from contracts.batches import RawBatch, RawCommit
 from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
-from gainline.tables import read_table
+from gainline.files.tables import read_table
 from store.lake import Lake
 from tests.store.samples import START_US, clean_commit, raw_rows
 

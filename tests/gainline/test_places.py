@@ -10,11 +10,11 @@ import pytest
 
 from contracts.errors import ConfigError
 from contracts.tags import Kind, Place, Tag, TagRule
-from gainline import wiring
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.places import renewed, tag_maker
+from gainline.config.sections import IngestSection, StoreSection, TagSection
 from gainline.flow import Intake
-from gainline.places import renewed, tag_maker
-from gainline.sections import IngestSection, StoreSection, TagSection
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch

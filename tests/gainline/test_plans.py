@@ -1,4 +1,4 @@
-"""The verbs of gainline.plan_verbs: a pilot before an upgrade, a roll-out after it."""
+"""The verbs of gainline.decisions.plan_verbs: a pilot before an upgrade, a roll-out after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gainline.cli import run
-from gainline.tables import write_table
+from gainline.files.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
-from gainline import flow, wiring
+from gainline import flow
+from gainline.checks.doctor import check_settings
 from gainline.cli import run
-from gainline.config import Settings, StoreSection, load
-from gainline.connection import cautions
-from gainline.doctor import check_settings
+from gainline.config import wiring
+from gainline.config.connection import cautions
+from gainline.config.loading import Settings, StoreSection, load
+from gainline.config.private import privacy_of
+from gainline.config.sections import PrivacySection, PrivateSection
 from gainline.ending import EXIT_WRONG_CONFIGURATION
 from gainline.flow import Bench
-from gainline.private import privacy_of
-from gainline.sections import PrivacySection, PrivateSection
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources

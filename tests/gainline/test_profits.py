@@ -1,4 +1,4 @@
-"""The verb of gainline.profit_verbs: what a gain does to profit, known or of a panel."""
+"""The verb of gainline.decisions.profit_verbs: what a gain does to profit, known or of a panel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gainline.cli import run
-from gainline.tables import write_table
+from gainline.files.tables import write_table
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import simulate
 

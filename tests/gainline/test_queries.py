@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.notes import Heard, note_of
-from gainline import wiring
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import KpiSection, StoreSection
 from gainline.flow import Bench, Intake
-from gainline.sections import KpiSection, StoreSection
-from gainline.shift_keeping import keep_shifts_of
+from gainline.kpis.shift_keeping import keep_shifts_of
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch

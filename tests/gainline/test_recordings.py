@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import ConfigError, DataError
-from gainline.demo import run_demo
-from gainline.tables import write_table
+from gainline.files.tables import write_table
+from gainline.trial.demo import run_demo
 
 NO_ROWS = pa.table(
     {

@@ -16,14 +16,14 @@ import pytest
 from contracts.batches import LedgerEntry, RawBatch, RawCommit
 from contracts.quality import Reason
 from contracts.tags import TagRule
-from gainline import rejudging as verb
-from gainline import wiring
 from gainline.cli import run
-from gainline.config import Settings
-from gainline.rejudging import Wish, rejudge
-from gainline.rules_in_force import rules_in_force
-from gainline.sections import StoreSection, TagSection
-from gainline.store_place import store_folder
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.rules_in_force import rules_in_force
+from gainline.config.sections import StoreSection, TagSection
+from gainline.config.store_place import store_folder
+from gainline.judging import rejudging as verb
+from gainline.judging.rejudging import Wish, rejudge
 from store import lake as lake_module
 from store.history import Span
 from store.lake import Lake

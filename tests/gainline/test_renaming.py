@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gainline import wiring
 from gainline.cli import run
-from gainline.config import Settings, StoreSection
+from gainline.config import wiring
+from gainline.config.loading import Settings, StoreSection
 from gainline.ending import EXIT_ANSWER_IS_BAD, EXIT_WRONG_COMMAND_LINE
 from gainline.flow import Bench, Intake
 from ingest.blocks import Received

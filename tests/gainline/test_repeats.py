@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gainline import wiring
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import IngestSection, StoreSection
+from gainline.config.store_place import store_folder
 from gainline.flow import Bench, Intake
-from gainline.sections import IngestSection, StoreSection
-from gainline.store_place import store_folder
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch

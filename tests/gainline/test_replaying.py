@@ -13,12 +13,14 @@ import typer
 
 from contracts.errors import DataError
 from contracts.message import NOT_UTF8
-from gainline import accounts, dead_letters, flow, wiring
-from gainline.config import Settings
-from gainline.handover import desk_of
-from gainline.replaying import Choice, replay_dead_letters
-from gainline.sections import IngestSection, StoreSection
-from gainline.store_place import store_folder
+from gainline import flow
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import IngestSection, StoreSection
+from gainline.config.store_place import store_folder
+from gainline.messages import accounts, dead_letters
+from gainline.messages.handover import desk_of
+from gainline.messages.replaying import Choice, replay_dead_letters
 from ingest.blocks import Received
 from ingest.sources import Sources
 from tests.end_to_end.pipeline import free_port, gainline, rows, service, wait_for

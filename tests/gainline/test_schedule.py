@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.errors import ConfigError
-from gainline.schedule import SLOTS_PER_ROUND_MAX, due_slots
-from gainline.sections import ScheduleSection
+from gainline.config.sections import ScheduleSection
+from gainline.reports.schedule import SLOTS_PER_ROUND_MAX, due_slots
 
 
 def daily(**changes: str) -> ScheduleSection:

@@ -1,4 +1,4 @@
-"""gainline.services: they end cleanly, wait for a broker and for disk, keep their schedule."""
+"""gainline.running.services: they end cleanly, wait for broker and disk, keep their schedule."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gainline import wiring
-from gainline.config import Settings
-from gainline.reporting import Occasion, make_due_reports, write_report
-from gainline.sections import ScheduleSection, StoreSection, UpgradeSection
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import ScheduleSection, StoreSection, UpgradeSection
+from gainline.reports.reporting import Occasion, make_due_reports, write_report
 from ingest.broker import embedded_broker
 from ingest.mqtt.publisher import Publisher
 from store.lake import ReportSlot

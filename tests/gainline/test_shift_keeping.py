@@ -14,8 +14,8 @@ import pytest
 from contracts.batches import RawBatch, RawCommit
 from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
-from gainline.config import Settings, load
-from gainline.shift_keeping import keep_shifts_of
+from gainline.config.loading import Settings, load
+from gainline.kpis.shift_keeping import keep_shifts_of
 from store.lake import Lake
 from store.query import fetch
 from store.scrub import scrub

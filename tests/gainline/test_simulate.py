@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gainline.config import Settings, with_options
-from gainline.simulate import publish_fleet, publish_plant
+from gainline.config.loading import Settings, with_options
+from gainline.trial.simulate import publish_fleet, publish_plant
 from ingest.broker import embedded_broker
 from ingest.fleet import FleetPlan, Shape
 from ingest.journal import Journal

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from gainline.config import Settings
-from gainline.contained import Cell
-from gainline.sections import StoreSection
-from gainline.store_place import store_folder
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection
+from gainline.config.store_place import store_folder
+from gainline.sql.contained import Cell
 from store.lake import Lake
 from store.location import Location
 from tests.store.samples import clean_commit, raw_commit, raw_rows

@@ -1,11 +1,11 @@
-"""gainline.sql_text cuts SQL where DuckDB's parser does."""
+"""gainline.sql.text cuts SQL where DuckDB's parser does."""
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gainline.sql_text import split
+from gainline.sql.text import split
 
 # Each stands for a value in a SELECT; what is in it must end nothing.
 VALUES = [

@@ -1,4 +1,4 @@
-"""The verb `suggest` of gainline.clean_verbs, on files and on a store."""
+"""The verb `suggest` of gainline.judging.verbs, on files and on a store."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from clean.table import judge_table
 from contracts.moments import TIME
 from gainline.cli import run
-from gainline.config import load
-from gainline.wiring import rule_for
+from gainline.config.loading import load
+from gainline.config.wiring import rule_for
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = 2 * 7 * 144  # a reading every ten minutes for two weeks

@@ -1,4 +1,4 @@
-"""gainline.services: what one service suffers, the others do not, and all of them end."""
+"""gainline.running.services: what one service suffers, the others do not, and all of them end."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
-from gainline import wiring
-from gainline.config import Settings
-from gainline.sections import BrokerSection
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import BrokerSection
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
 from ingest.mqtt.publisher import Publisher
@@ -25,8 +25,8 @@ from tests.end_to_end.pipeline import REPOSITORY, free_port, rows, service, wait
 # A first service that hangs as on a dead disk, and never notices that it is told to stop.
 HANGING = """
 import sys, time
-from gainline import services
-from gainline.config import Settings
+from gainline.running import services
+from gainline.config.loading import Settings
 services.STOP_WITHIN_S = 0.5
 def hang(settings, stop):
     print("up", flush=True)
@@ -38,8 +38,9 @@ sys.exit(services.run_until_signalled(Settings(), [hang]))
 # A service that works in short turns, the next one in a turn without end.
 WORKING = """
 import sys, time
-from gainline import loops, services
-from gainline.config import Settings
+from gainline.running import loops
+from gainline.running import services
+from gainline.config.loading import Settings
 loops.HANGS_AFTER_S = services.STOP_WITHIN_S = 0.5
 def work(settings, stop):
     for _ in range(10):
@@ -54,7 +55,7 @@ sys.exit(services.run_until_signalled(Settings(), [work]))
 PARENT = """
 import sys, time
 from pathlib import Path
-from gainline.process import running
+from gainline.running.process import running
 with running(Path(sys.argv[1]), log=Path(sys.argv[2])) as process:
     print(process.handle.pid, flush=True)
     time.sleep(600)

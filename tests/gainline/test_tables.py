@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import DataError
-from gainline.tables import read_table, write_table
+from gainline.files.tables import read_table, write_table
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])

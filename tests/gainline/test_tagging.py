@@ -10,13 +10,14 @@ import typer
 
 from contracts.errors import DataError
 from contracts.tags import EDITABLE
-from gainline import tagging, wiring
 from gainline.cli import run
-from gainline.config import Settings
+from gainline.config import wiring
+from gainline.config.loading import Settings
+from gainline.config.sections import StoreSection, TagSection
 from gainline.ending import EXIT_ANSWER_IS_BAD, EXIT_WRONG_COMMAND_LINE, EXIT_WRONG_CONFIGURATION
 from gainline.flow import Bench, Intake
-from gainline.sections import StoreSection, TagSection
-from gainline.tag_verbs import tags_app
+from gainline.tags import tagging
+from gainline.tags.verbs import tags_app
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from contracts.errors import ConfigError
-from gainline.telemetry import set_up_logging, show_alive, tell_ready
+from gainline.running.telemetry import set_up_logging, show_alive, tell_ready
 
 
 def test_logs_are_json_lines_where_no_terminal_is(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 from structlog.testing import capture_logs
 
 from contracts.batches import RAW_SCHEMA, DeadLetter, RawBatch, RawCommit
-from gainline import telling
-from gainline.telling import Alarms
+from gainline.running import telling
+from gainline.running.telling import Alarms
 
 
 def commit(*reasons: str, restarted: tuple[tuple[str, str], ...] = ()) -> RawCommit:

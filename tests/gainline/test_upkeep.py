@@ -1,4 +1,4 @@
-"""The verbs of gainline.store_verbs, on small stores."""
+"""The verbs of gainline.upkeep.shrink_verbs, on small stores."""
 
 import json
 from pathlib import Path

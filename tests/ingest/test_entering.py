@@ -17,9 +17,9 @@ from contracts.endpoint import Endpoint
 from contracts.errors import ConfigError, TransientError, UnreachableError
 from contracts.message import Address
 from gainline.cli import run
-from gainline.config import Settings
-from gainline.connection import broker_endpoint
-from gainline.sections import BrokerSection
+from gainline.config.connection import broker_endpoint
+from gainline.config.loading import Settings
+from gainline.config.sections import BrokerSection
 from ingest.journal import Journal
 from ingest.mqtt.client import require_reachable
 from ingest.mqtt.publisher import Publisher

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gainline.config import Settings
-from gainline.files import probe_payload
+from gainline.config.loading import Settings
+from gainline.messages.probing import probe_payload
 
 EXAMPLES = Path(__file__).parents[3].parent / "shared" / "data" / "payloads" / "gateways.jsonl"
 

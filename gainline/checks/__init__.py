@@ -1,0 +1,1 @@
+"""What is wrong with an installation, a broker, a store, a clock."""

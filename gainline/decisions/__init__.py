@@ -1,0 +1,1 @@
+"""What follows from a gain: profit, a pilot, a roll-out."""

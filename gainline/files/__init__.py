@@ -1,0 +1,1 @@
+"""The files that people hand in and are given: tables, lists, pictures."""

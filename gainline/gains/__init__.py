@@ -1,0 +1,1 @@
+"""What upgrades did: to lines in a panel, to one meter."""

@@ -1,0 +1,1 @@
+"""Verdicts on command: of files, of a range of time, explained, and learned from history."""

@@ -1,0 +1,212 @@
+"""Answers `kpi`: asks the store for the sums of shifts, and tells what they come to."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from analytics.kpi import SECONDS_PER_HOUR, Elements, kpis, losses, total
+from analytics.shifts import Spell, day_of, spell_table, spells
+from contracts.errors import DataError
+from gainline.config.store_place import store_folder
+from gainline.kpis.notes import Said
+from gainline.kpis.planning import Plan, plan_of, within
+from gainline.output import as_json, as_text
+from store.shift_sums import ShiftMetrics, Span, shift_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from gainline.config.loading import Settings
+
+By = Literal["shift", "day", "week"]
+Row = dict[str, Any]
+_Key = tuple[str | None, str, date, str | None]
+
+_KEYS = ("site", "line", "day", "shift")
+# On a terminal: what fits on a line. All of it is in the JSON.
+_SHOWN = (
+    *_KEYS,
+    *("availability", "effectiveness", "quality_ratio", "oee", "energy_per_good", "co2e_per_good"),
+    *("coverage", "good_share"),
+)
+# Beside them where there are such: what KPIs are to be, which notes have changed a figure.
+_SAID = ("targets", "overridden")
+
+
+class When(NamedTuple):
+    """From a moment on and before another; None: a month before the newest state, and now."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_RECENTLY = When()
+_NOTE_IDS = ("reason_note", "overridden")
+
+
+class _Asked(NamedTuple):
+    sums: pa.Table
+    stops: pa.Table
+    said: Said  # by notes
+
+
+def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_json: bool) -> None:
+    """Print the KPIs of each line and shift, day or week; of all lines, or of one."""
+    rows = kpi_rows(settings, by, line, when)
+    if in_json:
+        _print(rows, list(rows[0]) if rows else [], as_json)
+        return
+    names = [*_SHOWN, *(name for name in _SAID if any(row[name] for row in rows))]
+    _print([{name: _short(row[name]) for name in names} for row in rows], names, as_text)
+
+
+def show_stops(settings: Settings, line: str | None, when: When, *, in_json: bool) -> None:
+    """Print the stops of all lines, or of one, in order of time."""
+    rows = stop_rows(settings, line, when)
+    names = list(rows[0])
+    if not in_json:  # people see ids of notes where there are such
+        names = [n for n in names if n not in _NOTE_IDS or any(row[n] for row in rows)]
+    _print(rows, names, as_json if in_json else as_text)
+
+
+def kpi_rows(
+    settings: Settings, by: By, line: str | None = None, when: When = _RECENTLY
+) -> list[Row]:
+    """Give a row for each line and shift, day or week, as docs/commands.md says.
+
+    Raises DataError where no line, or not the one that is asked for, has a state.
+    """
+    asked = _asked(settings, when)
+    groups: dict[_Key, list[Row]] = {}
+    for row in _of_line(asked.sums.to_pylist(), line):
+        if by != "shift" or row["shift"] is not None:
+            groups.setdefault(_key(row, by), []).append(row)
+    return [_told(key, rows, asked.said) for key, rows in groups.items()]
+
+
+def stop_rows(settings: Settings, line: str | None = None, when: When = _RECENTLY) -> list[Row]:
+    """Give a row for each stop, with what people say of it. Raises as `kpi_rows`."""
+    asked = _asked(settings, when)
+    rows = _of_line(asked.stops.to_pylist(), line)
+    for row in rows:
+        row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
+    return rows
+
+
+def shift_metrics(settings: Settings) -> ShiftMetrics:
+    """Say which metric of a line is what, and which of its states mean what."""
+    section, panel = settings.kpi, settings.panel
+    return ShiftMetrics(
+        state=panel.state,
+        good=panel.good_count,
+        energy=panel.energy_kwh,
+        scrap=section.scrap_count,
+        rework=section.rework_count,
+        running=section.running,
+        setup=section.setup,
+        down=section.down,
+        unplanned=section.unplanned,
+        holds_s=section.state_holds_s,
+        small_stop_s=section.small_stop_s,
+        co2_kg_per_kwh=settings.prices.co2_kg_per_kwh,
+        co2_tag=settings.prices.co2_tag,
+    )
+
+
+def worth_of_piece(settings: Settings) -> float | None:
+    """Give price less variable cost of a good piece; None where the cost is not configured."""
+    economics = settings.economics
+    return None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
+
+
+def _asked(settings: Settings, when: When) -> _Asked:
+    folder = store_folder(settings)
+    plan = plan_of(settings, folder)
+    laid_out: list[pa.Table] = []
+
+    def lay_out(spans: list[Span]) -> pa.Table:
+        named = {
+            name: _laid_out(span, plan, name) for span in spans for name in plan.names_of(span.site)
+        }
+        laid_out.append(spell_table(named))
+        return laid_out[-1]
+
+    until = when.until or datetime.now(UTC)
+    metrics = replace(shift_metrics(plan.settings), apart=plan.apart)
+    sums, stops = shift_sums(folder, metrics, lay_out, since=when.since, until=until)
+    return _Asked(sums, stops, Said(plan, laid_out[0]))
+
+
+def _laid_out(span: Span, plan: Plan, name: str | None) -> Iterator[Spell]:
+    """Lay out the days of a span by a calendar."""
+    calendar = plan.calendar_named(name)
+    days = spells(calendar, day_of(calendar, span.first), day_of(calendar, span.last))
+    return within(days, span)
+
+
+def _of_line(rows: list[Row], line: str | None) -> list[Row]:
+    if not rows:
+        raise DataError("no line has a state: check the metrics of [panel] and the readings")
+    found = [row for row in rows if line is None or row["line"] == line]
+    if not found:
+        names = sorted({row["line"] for row in rows})
+        raise DataError(f"no line is called {line!r}; there are {', '.join(names[:10])}")
+    return found
+
+
+def _key(row: Row, by: By) -> _Key:
+    day: date = row["day"]
+    if by == "week":
+        day -= timedelta(days=day.weekday())
+    return row["site"], row["line"], day, row["shift"] if by == "shift" else None
+
+
+def _elements(row: Row, said: Said) -> Elements:
+    priced = said.priced(row["site"], row["line"], row["day"])
+    section = priced.settings.kpi
+    rate = section.units_per_hour_of.get(row["line"], section.units_per_hour)
+    sums = {name: value for name, value in row.items() if name not in _KEYS}
+    produced = row["good"] + row["scrap"] + row["rework"]
+    # what was summed up by the factor of the configuration
+    more = priced.settings.prices.co2_kg_per_kwh - said.configured.prices.co2_kg_per_kwh
+    sums["co2e_kg"] += more * (row["energy_kwh"] - row["hourly_factor_kwh"])
+    return Elements(**sums, ideal_s=None if rate is None else produced * SECONDS_PER_HOUR / rate)
+
+
+def _told(key: _Key, rows: list[Row], said: Said) -> Row:
+    site, line, day, shift = key
+    elements = total(_elements(row, said) for row in rows)
+    settings = said.priced(site, line, day).settings
+    shifts = [(site, row["day"], row["shift"]) for row in rows]
+    return {
+        **dict(zip(_KEYS, (site, line, day.isoformat(), shift), strict=True)),
+        **asdict(kpis(elements)),
+        **asdict(elements),
+        "co2_source": settings.prices.co2_source,
+        "currency": settings.prices.currency,
+        "losses": [
+            {"name": loss.name, "minutes": loss.minutes, "money": loss.money}
+            for loss in losses(elements, worth_of_piece=worth_of_piece(settings))
+        ],
+        "targets": said.targets(site, line, day),
+        "overridden": said.changes(line, shifts),
+    }
+
+
+def _short(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:g}" for name, number in value.items())
+    return f"{value:.4f}" if isinstance(value, float) else value
+
+
+def _print(
+    rows: list[Row],
+    names: list[str],
+    write: Callable[[Sequence[str], Sequence[tuple[Any, ...]]], str],
+) -> None:
+    sys.stdout.write(write(names, [tuple(row[name] for name in names) for row in rows]))

@@ -1,0 +1,1 @@
+"""Single messages: tried, imported, accounted for, sent again."""

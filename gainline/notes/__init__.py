@@ -1,0 +1,1 @@
+"""What people say: taken, listed, put in force."""

@@ -1,0 +1,1 @@
+"""Reports of a store, by command and by the clock."""

@@ -1,0 +1,1 @@
+"""The verb `sql`: its shell, and the process that answers within limits."""

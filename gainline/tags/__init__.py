@@ -1,0 +1,1 @@
+"""The tag catalogue: shown, corrected, renamed."""

@@ -1,0 +1,1 @@
+"""gainline tried out on a simulated plant or on recordings."""

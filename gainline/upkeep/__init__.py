@@ -1,0 +1,1 @@
+"""A store kept small and kept from harm, on command."""
