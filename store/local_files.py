@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from store.durable import PART, blocks_of, make_folder, sync_file, sync_folder, write_file
@@ -83,10 +84,11 @@ class LocalFiles:
         sync_folder(path.parent)
 
     def remove_leftovers(self, older_than: datetime) -> int:
-        """Remove halves of files."""
+        """Remove halves of files; one that a writer has meanwhile made whole is none."""
         count = 0
         for path in self.folder.rglob(f"*{PART}"):
-            if path.stat().st_mtime < older_than.timestamp():
-                path.unlink()
-                count += 1
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < older_than.timestamp():
+                    path.unlink()
+                    count += 1
         return count

@@ -15,6 +15,7 @@ from store import failures, tables
 from store.catalog import LAKE, attach
 from store.commit import Committer
 from store.compacting import Compaction, next_name
+from store.durable import PART
 from store.expiring import Expiry
 from store.folder import Folder
 from store.locks import COMMIT_WAIT_S, claim, if_free, removal
@@ -260,8 +261,17 @@ class _Round:
         self._tell(0)
 
     def _remove_orphans(self, older_than: datetime) -> int:
+        """Remove what no snapshot names; nothing where a file goes while DuckLake looks around.
+
+        A writer names its file anew once it is whole. The next round looks again.
+        """
         sql = "CALL ducklake_delete_orphaned_files(?, older_than => ?)"
-        return len(self._connection.execute(sql, [LAKE, older_than]).fetchall())
+        try:
+            return len(self._connection.execute(sql, [LAKE, older_than]).fetchall())
+        except duckdb.IOException as error:
+            if f'{PART}": No such file' not in str(error):
+                raise
+            return 0
 
     def _remove_parts(self, older_than: datetime) -> int:
         folders = (self._folder.data, self._folder.state)

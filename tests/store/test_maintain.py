@@ -1,5 +1,6 @@
 import hashlib
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,6 +109,34 @@ def test_only_old_leftovers_are_removed(lake: Lake, root: Path) -> None:
     assert maintain(root, now=NOW).removed_count == 2
     assert not any(path.exists() for path in leftovers)
     assert fetch(root, "SELECT count(*) AS n FROM raw.readings")["n"][0].as_py() == 10
+
+
+def test_files_that_writers_name_anew_meanwhile_end_no_round(lake: Lake, root: Path) -> None:
+    lake.commit_raw(raw_commit(0, 10, position=10))
+    (folder,) = {path.parent for path in (root / "data" / "raw" / "readings").rglob("*.parquet")}
+    (folder / "ingest-000000000098.parquet.part").symlink_to(root / "gone")  # found, not there
+    is_over = threading.Event()
+
+    def write() -> None:
+        parts = [folder / f"ingest-{number:012}.parquet.part" for number in range(100, 400)]
+        while not is_over.is_set():
+            for part in parts:
+                part.touch()
+            for part in parts:
+                part.unlink()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with attach(Folder(root), writable=True) as connection:
+            for _ in range(30):  # one in six met a file that went
+                maintain_module._Round(connection, Folder(root), lambda _: None)._remove_orphans(
+                    NOW
+                )
+        maintain(root, now=NOW)
+    finally:
+        is_over.set()
+        writer.join()
 
 
 def test_the_progress_of_a_writer_does_not_grow_with_its_commits(lake: Lake, root: Path) -> None:
