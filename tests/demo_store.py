@@ -1,7 +1,8 @@
 """What `./run demo` leaves, without a broker, and without readings that no page shows.
 
 The plant is the demo's own, so every figure is: the four gauges that nothing but the judge looks
-at, and the scrap, are of one line only, and sums of shifts are kept of one week.
+at, and the scrap, are of one line only, sums of shifts are kept of one week, and `hour` adds up
+its readings when it is asked.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from ingest.sources import Sources
 from store.kept_shifts import keep_shifts
-from store.rolling import roll_up
 
 PLAN = PlantPlan()
 WHOLE_LINE = "/L01/"
@@ -47,8 +47,6 @@ def make_demo(out: Path) -> str:
     settings = load(demo._write_settings(out, "127.0.0.1:1883", source), environment={})
     _store_and_judge(plant, settings)
     folder = store_folder(settings)
-    while roll_up(folder):
-        pass
     keep_shifts(folder, planned(plan_of(settings, folder)), now=KEPT_UNTIL, kept_since=KEPT_SINCE)
     report = write_report(settings, out / "report.html", demo._occasion(source))
     said = list(demo._summary(source, demo._counts(settings), report))

@@ -229,12 +229,12 @@ def test_a_writer_keeps_the_log_of_the_catalog_and_takes_it_along(root: Path) ->
     log = root / "catalog.sqlite-wal"
     with Lake.open(root, writer="ingest") as lake:
         before = log.stat()
-        for number in range(300):  # more than one fold of 1,000 pages
+        for number in range(130):  # more than one fold of 1,000 pages
             lake.commit_raw(raw_commit(number, 1, position=number + 1))
         after = log.stat()
         assert after.st_ino == before.st_ino, "each commit has removed it"
         assert after.st_size < 6_000_000, "it was never folded"
-        assert fetch(root, "SELECT count(*) AS n FROM raw.readings")["n"].to_pylist() == [300]
+        assert fetch(root, "SELECT count(*) AS n FROM raw.readings")["n"].to_pylist() == [130]
     assert not log.exists()
 
 
