@@ -105,11 +105,27 @@ def test_a_shift_is_told_with_its_kpis_and_losses(
 def test_a_day_and_a_week_are_the_sums_of_their_shifts(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (shift,), (day,), (week,) = (
-        asked(store, capsys, "--by", by) for by in ("shift", "day", "week")
+    (shift,), (day,), (week,), (all_,) = (
+        asked(store, capsys, "--by", by) for by in ("shift", "day", "week", "all")
     )
     assert (day["day"], day["shift"], week["day"]) == ("2026-01-05", None, "2026-01-05")
-    assert day["oee"] == week["oee"] == shift["oee"]
+    assert day["oee"] == week["oee"] == all_["oee"] == shift["oee"]
+
+
+def test_all_the_time_is_one_row_a_line_of_its_last_day(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store.parent / "gainline.toml").write_text(
+        CONFIG.replace('start = "06:00", end = "14:00"', 'start = "10:00", end = "09:00"').replace(
+            '    { name = "night", start = "22:00", end = "06:00" },\n', ""
+        )
+    )
+    days = asked(store, capsys, "--by", "day")
+    assert [row["day"] for row in days] == ["2026-01-04", "2026-01-05"]
+    (row,) = asked(store, capsys, "--by", "all")
+    assert (row["line"], row["day"], row["shift"]) == ("l", "2026-01-05", None)
+    good = [float(str(one["good"])) for one in days]
+    assert (len(good), row["good"]) == (2, pytest.approx(sum(good)))
 
 
 def test_a_part_of_the_time_is_told_as_the_whole_tells_it(
