@@ -242,7 +242,7 @@ _REPORT = {
 
 _RAN = {
     "ran": "How the lines ran",
-    "ran_note": "KPIs by ISO 22400-2 of {days} days, from {begins} to {ends} UTC; below each, "
+    "ran_note": "KPIs by ISO 22400-2 of the {days} days from {begins} to {ends} UTC; below each, "
     "small, that of the {days} days before. All lines: of the sum of their times, pieces and "
     "energy, not a mean of their KPIs.",
     "ran_coverage": "Coverage is the share of planned time with a state that can be trusted; of "

@@ -156,6 +156,16 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
     return made
 
 
+def course_of(panel: Panel, upgrades: Upgrades, settings: Settings) -> CloserLook | None:
+    """Look closer at a gain, where the lines are few enough, and two or more have no upgrade."""
+    if panel.table.num_rows > LOOKED_AT_ROWS_MAX:
+        return None
+    try:
+        return gain.look_closer(panel, upgrades, level=settings.gain.level, **_windows(settings))
+    except DataError:  # nothing to compare with, of which the gain's own warnings speak
+        return None
+
+
 def _estimates(report: Report, noted: ReportSlot) -> pa.Table | None:
     """Give what a report says of the gain as rows of the store; None where it says nothing."""
     if report.gain is None or report.upgrades is None:
@@ -234,7 +244,7 @@ def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
     return replace(
         _with_money(report, Prospect.measured(fitted), economics),
         gain=fitted,
-        course=_course(built.panel, upgrades, settings),
+        course=course_of(built.panel, upgrades, settings),
         panel=built.panel,
         upgrades=upgrades,
         left_out=built.left_out,
@@ -244,16 +254,6 @@ def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
 def _windows(settings: Settings) -> dict[str, int]:
     section = settings.gain
     return {"ramp": section.ramp_periods, "anticipation": section.anticipation_periods}
-
-
-def _course(panel: Panel, upgrades: Upgrades, settings: Settings) -> CloserLook | None:
-    """Look closer at a gain, where the lines are few enough, and two or more have no upgrade."""
-    if panel.table.num_rows > LOOKED_AT_ROWS_MAX:
-        return None
-    try:
-        return gain.look_closer(panel, upgrades, level=settings.gain.level, **_windows(settings))
-    except DataError:  # nothing to compare with, of which the gain's own warnings speak
-        return None
 
 
 def _with_money(report: Report, prospect: Prospect, economics: Economics) -> Report:

@@ -69,7 +69,7 @@ def without(told: Performance, *names: str) -> Performance:
 
 def test_each_kpi_stands_above_that_of_the_time_before() -> None:
     text = text_of(TOLD)
-    assert "28 days, from 2026-02-02 to 2026-03-02 UTC" in text
+    assert "of the 28 days from 2026-02-02 to 2026-03-02 UTC" in text
     assert "All lines 72.0 % 69.1 % 90.0 % 88.0 % 82.0 % 82.0 % 97.5 %" in text
     assert "16.3 16.3 0.500 0.500 2.5 % 2.5 % 0.723 0.723 0.275 0.275 100 % 100 %" in text
 
