@@ -206,8 +206,7 @@ def _key(row: Row, by: By, last: date) -> _Key:
 
 def _elements(row: Row, said: Said) -> Elements:
     priced = said.priced(row["site"], row["line"], row["day"])
-    section = priced.settings.kpi
-    rate = section.units_per_hour_of.get(row["line"], section.units_per_hour)
+    rate = _rate(priced.settings, row["line"])
     sums = {name: value for name, value in row.items() if name not in _KEYS}
     produced = row["good"] + row["scrap"] + row["rework"]
     # what was summed up by the factor of the configuration
@@ -216,11 +215,17 @@ def _elements(row: Row, said: Said) -> Elements:
     return Elements(**sums, ideal_s=None if rate is None else produced * SECONDS_PER_HOUR / rate)
 
 
+def _rate(settings: Settings, line: str) -> float | None:
+    """Give the pieces an hour that a line is planned to make."""
+    return settings.kpi.units_per_hour_of.get(line, settings.kpi.units_per_hour)
+
+
 def _told(key: _Key, rows: list[Row], said: Said) -> Row:
     site, line, day, shift = key
     elements = total(_elements(row, said) for row in rows)
     settings = said.priced(site, line, day).settings
     shifts = [(site, row["day"], row["shift"]) for row in rows]
+    worth, rate = worth_of_piece(settings), _rate(settings, line)
     return {
         **dict(zip(_KEYS, (site, line, day.isoformat(), shift), strict=True)),
         **asdict(kpis(elements)),
@@ -229,7 +234,7 @@ def _told(key: _Key, rows: list[Row], said: Said) -> Row:
         "currency": settings.prices.currency,
         "losses": [
             {"name": loss.name, "minutes": loss.minutes, "money": loss.money}
-            for loss in losses(elements, worth_of_piece=worth_of_piece(settings))
+            for loss in losses(elements, worth_of_piece=worth, units_per_hour=rate)
         ],
         "targets": said.targets(site, line, day),
         "overridden": said.changes(line, shifts),

@@ -45,9 +45,9 @@ def losses_of(rows: Iterable[Row]) -> list[Row]:
     found = [loss for row in rows for loss in row["losses"]]
     money: dict[str, float | None] = {}
     for loss in found:
-        before = money.get(loss["name"], 0.0)
-        is_known = before is not None and loss["money"] is not None
-        money[loss["name"]] = before + loss["money"] if is_known else None
+        # what took no time costs nothing, whatever a piece is worth
+        before, cost = money.get(loss["name"], 0.0), loss["money"] if loss["minutes"] else 0.0
+        money[loss["name"]] = None if before is None or cost is None else before + cost
     minutes = pareto((loss["name"], loss["minutes"]) for loss in found)
     lost = [(name, sum_) for name, sum_, _ in minutes if sum_ > 0]
     return [_row(one, money=money[one[0]]) for one in pareto(lost)]

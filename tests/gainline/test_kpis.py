@@ -12,6 +12,7 @@ from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
 from gainline.config.loading import load
 from gainline.kpis.answers import kpi_rows
+from gainline.kpis.pareto import losses_of
 from store.lake import Lake
 from tests.store.samples import START_US, clean_commit, raw_rows
 
@@ -193,6 +194,28 @@ def test_losses_and_stops_are_summed_up_the_largest_first(
     words = ["--store", str(store), "--pareto", "losses", "--stops"]
     assert run(["kpi", *words]) == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+def test_a_loss_of_no_time_costs_nothing_and_one_of_unknown_worth_an_unknown_sum() -> None:
+    known, none, unknown = (
+        {"losses": [{"name": "breakdown", "minutes": minutes, "money": money}]}
+        for minutes, money in ((60.0, 5.0), (0.0, None), (30.0, None))
+    )
+    for rows, money in (([known, none], 5.0), ([none, known], 5.0), ([known, unknown], None)):
+        (lost,) = losses_of(rows)
+        assert lost["money"] == money
+
+
+def test_where_nothing_was_made_the_planned_rate_says_what_was_lost(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CONFIG.replace("[kpi]", '[kpi]\nscrap_count = "no_such"')
+    (store.parent / "gainline.toml").write_text(text + '[panel]\ngood_count = "no_such"\n')
+    lost = {row["name"]: row["money"] for row in asked(store, capsys, "--pareto", "losses")}
+    assert lost == {
+        "breakdown": pytest.approx(2 * 120 * 8),
+        "reduced_speed": pytest.approx(5.5 * 120 * 8),  # it ran, and nothing was counted
+    }
 
 
 def test_people_read_a_pareto_as_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
