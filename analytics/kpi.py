@@ -179,12 +179,19 @@ def kpis(elements: Elements) -> Kpis:
     )
 
 
-def losses(elements: Elements, *, worth_of_piece: float | None = None) -> tuple[Loss, ...]:
+def losses(
+    elements: Elements, *, worth_of_piece: float | None = None, units_per_hour: float | None = None
+) -> tuple[Loss, ...]:
     """Split what planned time has lost into the six big losses, the largest first.
 
     Together with the ideal time of the good pieces, and the time of which nothing is known, they
     are the planned time. A second lost is worth 1/PRI pieces, `worth_of_piece` each: the price less
-    the variable cost. Without PRI, which is `ideal_s` / PQ, time of stops alone is told.
+    the variable cost. Without PRI, which is `ideal_s` / PQ, time of stops alone is told; where no
+    piece was made, PRI is that of `units_per_hour`.
+
+    >>> broken = Elements(pbt_s=3600, adot_s=3600)
+    >>> losses(broken, worth_of_piece=8.0, units_per_hour=120.0)[0]
+    Loss(name='breakdown', seconds=3600.0, money=960.0)
     """
     its, pieces = elements, elements.produced
     stopped = {
@@ -193,6 +200,8 @@ def losses(elements: Elements, *, worth_of_piece: float | None = None) -> tuple[
         "small_stops": its.small_stop_s,
     }
     pri = _ratio(its.ideal_s, pieces)
+    if units_per_hour and not pieces:
+        pri = SECONDS_PER_HOUR / units_per_hour
     if pri is not None and its.ideal_s is not None:
         stopped |= {
             "reduced_speed": its.apt_s - its.ideal_s,

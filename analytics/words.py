@@ -145,6 +145,13 @@ _REPORT = {
     "upgraded_on": "Upgraded on",
     "alpha_column": "Output (alpha)",
     "beta_column": "Unit cost (beta)",
+    "borrowed_column": "Borrowed",
+    "borrowed_note": "Borrowed: how much of a line's figures is from the other lines, as its own "
+    "weeks leave it open. At 10 % the line speaks for itself, at 90 % the programme speaks for it.",
+    "course_note": "The gain by periods since the upgrade of each line, which is the dashed line: "
+    "dots are means of the lines seen so long after, bars {level} intervals, each by itself. "
+    "Before the upgrade the bars should reach 0; where they do not, the lines were different "
+    "already.",
     "interval_column": "{level} interval",
     "profit": "Profit",
     "profit_note": "For all lines of the programme, a year. More output is sold at the old margin; "
@@ -226,10 +233,61 @@ _REPORT = {
     "total": "Total",
     "more_rows": "{count} more rows are in the lake.",
     "queries": "Where the numbers come from",
-    "queries_note": "The SQL behind each number; gainline sql runs it on the same lake.",
+    "queries_note": "The SQL behind each number; gainline sql runs it on the same lake. The KPIs "
+    "are what the commands print.",
     "terms": "Alpha is the multiple of good output, beta the fraction of variable cost per good "
     "unit that was removed, both against what would have been without the upgrade, at the same "
     "product mix, ambient temperature and load hours where these are known.",
 }
 
-ENGLISH: Words = MappingProxyType(_CHARTS | _DECISION | _VERDICT | _REPORT)
+_RAN = {
+    "ran": "How the lines ran",
+    "ran_note": "KPIs by ISO 22400-2 of the {days} days from {begins} to {ends} UTC; below each, "
+    "small, that of the {days} days before. All lines: of the sum of their times, pieces and "
+    "energy, not a mean of their KPIs.",
+    "ran_coverage": "Coverage is the share of planned time with a state that can be trusted; of "
+    "the rest nothing is known.",
+    "ran_not": "It cannot be told how the lines ran: {why}.",
+    "all_lines": "All lines",
+    "kpi_oee": "OEE",
+    "kpi_availability": "Availability",
+    "kpi_effectiveness": "Effective\N{SOFT HYPHEN}ness",
+    "kpi_quality_ratio": "Quality ratio",
+    "kpi_mtbf_h": "MTBF, h",
+    "kpi_mttr_h": "MTTR, h",
+    "kpi_scrap_ratio": "Scrap",
+    "kpi_energy_per_good": "kWh per unit",
+    "kpi_co2e_per_good": "kg CO2e per unit",
+    "kpi_coverage": "Coverage",
+    "kpi_good_share": "Good readings",
+    "kpi_target": "target {value}",
+    "kpi_noted": "* Notes have changed a figure: planned stops, or prices.",
+    "kpi_fast": "Effectiveness above 100 %: the line is faster than it is planned to be, and its "
+    "OEE is too high for it. units_per_hour of [kpi] may be out of date.",
+    "no_rate": "Effectiveness and OEE are not told: units_per_hour of [kpi] says what a line is "
+    "planned to make.",
+    "no_rate_of": "Effectiveness and OEE of all lines together are not told, as these have no "
+    "planned rate: {lines}. units_per_hour_of of [kpi] gives it.",
+    "no_rejects": "Quality ratio and scrap are not told, as no reject was counted: scrap_count of "
+    "[kpi] names the counter. OEE takes every piece to be good until then.",
+    "no_energy": "Energy is not told, as none was counted: energy_kwh of [panel] names the meter.",
+    "no_carbon": "Carbon is not told: co2_kg_per_kwh of [prices] says what a kWh sets free.",
+    "no_worth": "What that is in money is not told: unit_cost of [economics] says, with "
+    "price_per_unit, what a piece is worth.",
+    "lost": "What cost most",
+    "lost_loss": "Loss",
+    "lost_reason": "Reason of the stop",
+    "lost_hours": "Hours",
+    "lost_share": "Share so far",
+    "lost_none": "No planned time was lost.",
+    "loss_breakdown": "Breakdowns and other stops",
+    "loss_setup": "Set-up",
+    "loss_small_stops": "Small stops",
+    "loss_reduced_speed": "Reduced speed",
+    "loss_startup_rejects": "Rejects during set-up",
+    "loss_process_rejects": "Rejects",
+    "stop_down": "down, state {state}, nothing said of it",
+    "stop_delay": "stopped, state {state}, nothing said of it",
+}
+
+ENGLISH: Words = MappingProxyType(_CHARTS | _DECISION | _VERDICT | _REPORT | _RAN)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.batches import LedgerEntry
+from contracts.closer import CloserLook
 from contracts.decision import Needed, Sensitivity
 from contracts.errors import ContractError
 from contracts.notes import Note
@@ -71,14 +72,70 @@ class NoteRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KpiRow:
+    """How one line ran, or the whole plant, where `line` is None.
+
+    `now` and `before` give KPIs by their names (contracts.notes.TARGET_NAMES) in the unit of these;
+    None, or no such name: not known. `targets` say what they are to be. `is_noted`: notes of people
+    have changed a figure.
+    """
+
+    line: str | None
+    now: Mapping[str, float | None]
+    before: Mapping[str, float | None]
+    targets: Mapping[str, float] = field(default_factory=dict)
+    is_noted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Hours that one loss, or one reason of stops, has cost.
+
+    `name` is of one of the six big losses, or what people call the reason of a stop; where they say
+    nothing of it, `name` is its kind, down or delay, and `state` the state it began with.
+    `share_so_far` is the share of all of them up to and with this one, the largest first. `money`
+    None: what a piece is worth is not known.
+    """
+
+    name: str
+    hours: float
+    share_so_far: float
+    money: float | None = None
+    state: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """How the lines ran from `begins` on and before `ends`, beside as much time before it.
+
+    Moments have a time zone. The plant's row is of the sum of its lines. `losses` and `reasons` (of
+    stops; none where nobody has given one) are of the first time, all of them, the largest first;
+    money is in `currency`.
+    """
+
+    begins: datetime
+    ends: datetime
+    plant: KpiRow
+    lines: tuple[KpiRow, ...]
+    losses: tuple[Lost, ...] = ()
+    reasons: tuple[Lost, ...] = ()
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        if self.begins.tzinfo is None or self.ends.tzinfo is None:
+            raise ContractError("the time of a performance has no time zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All that a report says, and the SQL behind every number.
 
     `made_at` has a time zone. `period` is the first and the last day reported on. Without
     `gain` the report is about the data alone: recordings have no upgrades, or the gain cannot be
-    fitted yet, and `no_gain_because` says why. `panel` and `upgrades` are drawn, not repeated.
-    `tornado` and `break_even` (NPV 0) belong to `profit`. `queries`: what it gives -> the SQL that
-    gave it.
+    fitted yet, and `no_gain_because` says why; `no_performance_because` likewise. `course` is the
+    gain by time since the upgrade, where that was looked at. `panel` and `upgrades` are drawn, not
+    repeated. `tornado` and `break_even` (NPV 0) belong to `profit`. `queries`: what it gives -> the
+    SQL, or the command of gainline, that gave it.
     """
 
     title: str
@@ -88,6 +145,9 @@ class Report:
     truth: Truth | None = None
     gain: Gain | None = None
     no_gain_because: str = ""
+    course: CloserLook | None = None
+    performance: Performance | None = None
+    no_performance_because: str = ""
     profit: Profit | None = None
     tornado: tuple[Sensitivity, ...] = ()
     break_even: Needed | None = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOUR_US = 3_600_000_000
 _HOUR = timedelta(hours=1)
+_MICROSECOND = timedelta(microseconds=1)
 _KEYS = ("site", "line", "day", "shift")
 _SUMS_SQL = "SELECT * FROM sums ORDER BY site, line, day, shift NULLS LAST"
 _STOPS_SQL = """
@@ -42,6 +43,7 @@ CREATE OR REPLACE TEMP TABLE measured AS
 SELECT t.site, h.tag, min(h.hour) AS first_hour, max(h.last_time) AS last_time
 FROM main.hour AS h JOIN main.tags AS t ON h.tag = t.tag
 WHERE t.line IS NOT NULL AND t.metric = ? AND h.value_count > 0
+    AND h.hour < coalesce(?, TIMESTAMPTZ 'infinity')
 GROUP BY t.site, h.tag
 """
 _SPAN_SQL = "SELECT site, min(first_hour), max(last_time) FROM measured GROUP BY site"
@@ -120,6 +122,15 @@ class Span:
 LayOut = Callable[[list[Span]], pa.Table]
 
 
+class Summed(NamedTuple):
+    """What was summed up of a time, as `shift_sums` gives it."""
+
+    since: datetime
+    until: datetime
+    sums: pa.Table
+    stops: pa.Table
+
+
 def shift_sums(
     folder: Path,
     metrics: ShiftMetrics,
@@ -147,12 +158,40 @@ def shift_sums(
             raise failures.of_query(error) from error
 
 
-def measure(connection: duckdb.DuckDBPyConnection, state: str) -> None:
-    """Look up since when and until when each machine has told its state.
+def newest_sums(
+    folder: Path, metrics: ShiftMetrics, lay_out: LayOut, *, until: datetime, length: timedelta
+) -> tuple[Summed, ...]:
+    """Sum up the newest time of a length before a moment, and as much before it: the newest first.
+
+    The newest ends with the hour of the newest state. Nothing counts that was measured in the hour
+    of `until` or later, so the answer stays what it is however much is measured after it: `length`
+    is of whole hours. Empty where no state was measured before. Raises as store.query.fetch.
+    """
+    known = _hour_of(until)
+    with connect(folder) as connection:
+        try:
+            measure(connection, metrics.state, until=known)
+            row = connection.execute(_NEWEST_SQL, [known]).fetchone()
+            if row is None or row[0] is None:
+                return ()
+            end, found = min(known, _hour_of(row[0] - _MICROSECOND) + _HOUR), []
+            for time in ((end - length, end), (end - 2 * length, end - length)):
+                spells = lay_out(spans_of(connection, metrics.state, *time))
+                sums, stops = sums_of(connection, metrics, spells, time, known)
+                found.append(Summed(*time, sums, stops))
+            return tuple(found)
+        except duckdb.Error as error:
+            raise failures.of_query(error) from error
+
+
+def measure(
+    connection: duckdb.DuckDBPyConnection, state: str, *, until: datetime | None = None
+) -> None:
+    """Look up since when and until when each machine has told its state, before a whole hour.
 
     What `spans_of` and `sums_of` go by, until it is called again. Raises duckdb.Error.
     """
-    connection.execute(_MEASURED_SQL, [state])
+    connection.execute(_MEASURED_SQL, [state, until])
 
 
 def spans_of(
@@ -179,10 +218,15 @@ def sums_of(
     metrics: ShiftMetrics,
     spells: pa.Table,
     time: tuple[datetime, datetime],
+    known: datetime | None = None,
 ) -> tuple[pa.Table, pa.Table]:
-    """Sum up by spells that lie in a time: see `shift_sums`. Raises duckdb.Error."""
+    """Sum up by spells that lie in a time: see `shift_sums`. Raises duckdb.Error.
+
+    A counter's step into the time counts by its share. One that ends at `known`, a whole hour, or
+    later does not.
+    """
     with named(connection, "shift_spells", spells):
-        connection.execute(_sql(metrics, *time))
+        connection.execute(_sql(metrics, *time, known))
         sums = connection.execute(_SUMS_SQL).to_arrow_table()
         stops = connection.execute(_STOPS_SQL).to_arrow_table()
     return sums.select(SHIFT_SUMS_SCHEMA.names).cast(SHIFT_SUMS_SCHEMA), stops.cast(STOPS_SCHEMA)
@@ -194,10 +238,13 @@ def _lately(connection: duckdb.DuckDBPyConnection, until: datetime) -> datetime:
     return min(newest or until, until) - LAST
 
 
-def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
+def _sql(
+    metrics: ShiftMetrics, since: datetime, until: datetime, known: datetime | None = None
+) -> str:
     # whole hours, as sums tell what lies beyond; a state holds into the time that is asked for
     first = _hour_of(since - timedelta(seconds=metrics.holds_s))
-    end = _hour_of(until) + _HOUR
+    end = _hour_of(until - _MICROSECOND) + _HOUR
+    beyond = end + LONGEST_STEP if known is None else min(known, end + LONGEST_STEP)
     text = resources.files("store").joinpath("shift_sums.sql").read_text(encoding="utf-8")
     words = {
         "line": LINE_SQL,
@@ -206,6 +253,7 @@ def _sql(metrics: ShiftMetrics, since: datetime, until: datetime) -> str:
         "steps_by_spell": _BY_SPELL.replace("{table}", "steps"),
         "since": f"TIMESTAMPTZ '{first.isoformat()}'",
         "until": f"TIMESTAMPTZ '{end.isoformat()}'",
+        "beyond": f"TIMESTAMPTZ '{beyond.isoformat()}'",
         "state": _literal(metrics.state),
         "good": _literal(metrics.good),
         "scrap": _literal(metrics.scrap),

@@ -33,7 +33,7 @@ SELECT
 FROM main.hour AS h
 JOIN work_units AS u ON h.tag = u.tag
 WHERE u.metric <> {state} AND h.value_count > 0
-    AND h.hour >= {since} - INTERVAL {longest} AND h.hour < {until} + INTERVAL {longest}
+    AND h.hour >= {since} - INTERVAL {longest} AND h.hour < {beyond}
 GROUP BY u.id;
 
 -- A repeat of the same tag and time is no reading of its own.

@@ -113,9 +113,9 @@ def time_of_note(note: Note, still: str) -> str:
     """
     begins, ends = note.begins, note.ends
     if ends is None and note.kind not in {"price", "target"}:
-        return _moment(begins or note.source_time)
-    first = _moment(begins) if begins else ELLIPSIS
-    return f"{first} {DASH} {_moment(ends) if ends else still}"
+        return moment(begins or note.source_time)
+    first = moment(begins) if begins else ELLIPSIS
+    return f"{first} {DASH} {moment(ends) if ends else still}"
 
 
 def value_of_note(value: float | None) -> str:
@@ -127,8 +127,9 @@ def value_of_note(value: float | None) -> str:
     return "" if value is None else _minus(f"{value:g}")
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+def moment(at: datetime) -> str:
+    """Write a moment in UTC, a midnight as its day."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
 def fits(interval: Interval, value: float) -> bool:

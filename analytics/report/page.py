@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analytics import charts, decision_charts
-from analytics.report import figures
+from analytics import charts, decision_charts, gain_charts
+from analytics.report import figures, ran
 from analytics.report.verdict import (
     NO_EFFECT_ALPHA,
     NO_EFFECT_BETA,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # What a reader will look through, and a page under 500 kB can hold; the rest is in the lake.
 ROWS_MAX = 200
+LINES_RAN_MAX = 60  # each is a row of eleven KPIs in two times
 SERIES_MAX = 6
 QUERIES_MAX = 40
 SQL_LENGTH_MAX = 4000  # characters
@@ -54,6 +55,8 @@ def render(report: Report, *, words: Words = ENGLISH) -> str:
             left_out=Counter(each.reason for each in report.left_out).most_common(),
             ledger_total=_ledger_total(report.ledger),
             figures=figures,
+            ran=ran,
+            lines_ran_max=LINES_RAN_MAX,
             is_proven=is_proven,
             no_effect={"alpha": NO_EFFECT_ALPHA, "beta": NO_EFFECT_BETA},
             rows_max=ROWS_MAX,
@@ -79,6 +82,7 @@ def _environment() -> Environment:
         "short_money": figures.short_money,
         "significant": figures.significant,
         "years": figures.years,
+        "moment": figures.moment,
         "note_time": figures.time_of_note,
         "note_value": figures.value_of_note,
     }
@@ -92,6 +96,8 @@ def _charts(report: Report, words: Words) -> dict[str, Markup]:
         drawn["index"] = charts.output_index(report.panel, report.upgrades, words=words)
     if report.gain is not None:
         drawn["forest"] = charts.gain_forest(report.gain, truth=report.truth, words=words)
+    if report.course is not None and report.course.course:
+        drawn["course"] = gain_charts.gain_course(report.course, words=words)
     if report.profit is not None:
         drawn["bridge"] = charts.profit_bridge(report.profit, words=words)
     if report.profit is not None and report.tornado:

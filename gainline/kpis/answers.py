@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from gainline.config.store_place import store_folder
 from gainline.kpis.notes import Said
 from gainline.kpis.planning import Plan, plan_of, within
 from gainline.output import as_json, as_text
-from store.shift_sums import ShiftMetrics, Span, shift_sums
+from store.shift_sums import ShiftMetrics, Span, newest_sums, shift_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gainline.config.loading import Settings
 
-By = Literal["shift", "day", "week"]
+By = Literal["shift", "day", "week", "all"]
 Row = dict[str, Any]
 _Key = tuple[str | None, str, date, str | None]
 
@@ -49,10 +49,14 @@ _RECENTLY = When()
 _NOTE_IDS = ("reason_note", "overridden")
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
+    """What a store has summed up of a time, and what notes say of it."""
+
+    since: datetime | None
+    until: datetime
     sums: pa.Table
     stops: pa.Table
-    said: Said  # by notes
+    said: Said
 
 
 def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_json: bool) -> None:
@@ -81,21 +85,36 @@ def kpi_rows(
 
     Raises DataError where no line, or not the one that is asked for, has a state.
     """
-    asked = _asked(settings, when)
-    groups: dict[_Key, list[Row]] = {}
-    for row in _of_line(asked.sums.to_pylist(), line):
-        if by != "shift" or row["shift"] is not None:
-            groups.setdefault(_key(row, by), []).append(row)
-    return [_told(key, rows, asked.said) for key, rows in groups.items()]
+    return rows_of_kpis(_asked(settings, when), by, line)
 
 
 def stop_rows(settings: Settings, line: str | None = None, when: When = _RECENTLY) -> list[Row]:
     """Give a row for each stop, with what people say of it. Raises as `kpi_rows`."""
-    asked = _asked(settings, when)
+    return rows_of_stops(_asked(settings, when), line)
+
+
+def rows_of_kpis(asked: Asked, by: By, line: str | None = None) -> list[Row]:
+    """Give the rows of `kpi_rows` of what was asked already. Raises as that."""
+    sums = _of_line(asked.sums.to_pylist(), line)
+    last = max(row["day"] for row in sums)
+    groups: dict[_Key, list[Row]] = {}
+    for row in sums:
+        if by != "shift" or row["shift"] is not None:
+            groups.setdefault(_key(row, by, last), []).append(row)
+    return [_told(key, rows, asked.said) for key, rows in groups.items()]
+
+
+def rows_of_stops(asked: Asked, line: str | None = None) -> list[Row]:
+    """Give the rows of `stop_rows` of what was asked already. Raises as that."""
     rows = _of_line(asked.stops.to_pylist(), line)
     for row in rows:
         row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
     return rows
+
+
+def elements_told(row: Row) -> Elements:
+    """Give the elements that the KPIs of a row are made of."""
+    return Elements(**{field.name: row[field.name] for field in fields(Elements)})
 
 
 def shift_metrics(settings: Settings) -> ShiftMetrics:
@@ -124,22 +143,41 @@ def worth_of_piece(settings: Settings) -> float | None:
     return None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
 
 
-def _asked(settings: Settings, when: When) -> _Asked:
+def asked_lately(settings: Settings, until: datetime, length: timedelta) -> tuple[Asked, ...]:
+    """Ask for the newest time before a moment, and as much before it: see store.newest_sums."""
     folder = store_folder(settings)
-    plan = plan_of(settings, folder)
-    laid_out: list[pa.Table] = []
+    asking = _Asking(plan_of(settings, folder))
+    found = newest_sums(folder, asking.metrics, asking.lay_out, until=until, length=length)
+    return tuple(
+        Asked(*one, Said(asking.plan, spells))
+        for one, spells in zip(found, asking.laid_out, strict=True)
+    )
 
-    def lay_out(spans: list[Span]) -> pa.Table:
-        named = {
-            name: _laid_out(span, plan, name) for span in spans for name in plan.names_of(span.site)
-        }
-        laid_out.append(spell_table(named))
-        return laid_out[-1]
 
+def _asked(settings: Settings, when: When) -> Asked:
+    folder = store_folder(settings)
+    asking = _Asking(plan_of(settings, folder))
     until = when.until or datetime.now(UTC)
-    metrics = replace(shift_metrics(plan.settings), apart=plan.apart)
-    sums, stops = shift_sums(folder, metrics, lay_out, since=when.since, until=until)
-    return _Asked(sums, stops, Said(plan, laid_out[0]))
+    tables = shift_sums(folder, asking.metrics, asking.lay_out, since=when.since, until=until)
+    return Asked(when.since, until, *tables, Said(asking.plan, asking.laid_out[0]))
+
+
+class _Asking:
+    """Lays out spells by a plan, and remembers them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.metrics = replace(shift_metrics(plan.settings), apart=plan.apart)
+        self.laid_out: list[pa.Table] = []
+
+    def lay_out(self, spans: list[Span]) -> pa.Table:
+        named = {
+            name: _laid_out(span, self.plan, name)
+            for span in spans
+            for name in self.plan.names_of(span.site)
+        }
+        self.laid_out.append(spell_table(named))
+        return self.laid_out[-1]
 
 
 def _laid_out(span: Span, plan: Plan, name: str | None) -> Iterator[Spell]:
@@ -159,8 +197,8 @@ def _of_line(rows: list[Row], line: str | None) -> list[Row]:
     return found
 
 
-def _key(row: Row, by: By) -> _Key:
-    day: date = row["day"]
+def _key(row: Row, by: By, last: date) -> _Key:
+    day: date = last if by == "all" else row["day"]
     if by == "week":
         day -= timedelta(days=day.weekday())
     return row["site"], row["line"], day, row["shift"] if by == "shift" else None
@@ -168,8 +206,7 @@ def _key(row: Row, by: By) -> _Key:
 
 def _elements(row: Row, said: Said) -> Elements:
     priced = said.priced(row["site"], row["line"], row["day"])
-    section = priced.settings.kpi
-    rate = section.units_per_hour_of.get(row["line"], section.units_per_hour)
+    rate = _rate(priced.settings, row["line"])
     sums = {name: value for name, value in row.items() if name not in _KEYS}
     produced = row["good"] + row["scrap"] + row["rework"]
     # what was summed up by the factor of the configuration
@@ -178,11 +215,17 @@ def _elements(row: Row, said: Said) -> Elements:
     return Elements(**sums, ideal_s=None if rate is None else produced * SECONDS_PER_HOUR / rate)
 
 
+def _rate(settings: Settings, line: str) -> float | None:
+    """Give the pieces an hour that a line is planned to make."""
+    return settings.kpi.units_per_hour_of.get(line, settings.kpi.units_per_hour)
+
+
 def _told(key: _Key, rows: list[Row], said: Said) -> Row:
     site, line, day, shift = key
     elements = total(_elements(row, said) for row in rows)
     settings = said.priced(site, line, day).settings
     shifts = [(site, row["day"], row["shift"]) for row in rows]
+    worth, rate = worth_of_piece(settings), _rate(settings, line)
     return {
         **dict(zip(_KEYS, (site, line, day.isoformat(), shift), strict=True)),
         **asdict(kpis(elements)),
@@ -191,7 +234,7 @@ def _told(key: _Key, rows: list[Row], said: Said) -> Row:
         "currency": settings.prices.currency,
         "losses": [
             {"name": loss.name, "minutes": loss.minutes, "money": loss.money}
-            for loss in losses(elements, worth_of_piece=worth_of_piece(settings))
+            for loss in losses(elements, worth_of_piece=worth, units_per_hour=rate)
         ],
         "targets": said.targets(site, line, day),
         "overridden": said.changes(line, shifts),

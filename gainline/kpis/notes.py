@@ -37,8 +37,11 @@ class Said:
         self._times = _times_of(spells) if self._stops else {}
         self.priced: Callable[[str | None, str, date], Overridden] = cache(self._priced)
 
-    def targets(self, site: str | None, line: str, day: date) -> dict[str, float]:
-        """Give what KPIs of a line are to be when a day begins, by their names."""
+    def targets(self, site: str | None, line: str | None, day: date) -> dict[str, float]:
+        """Give what KPIs of a line are to be when a day begins, by their names.
+
+        Line None: of the site as a whole; site None, too: of the plant.
+        """
         if not self._targets:
             return {}
         at, place = self._begin(site, day), Place(site=site, line=line)

@@ -22,7 +22,7 @@ kpi_app = typer.Typer()
 @kpi_app.command()
 def kpi(
     by: Annotated[
-        Literal["shift", "day", "week"], typer.Option("--by", help="What a row is of.")
+        Literal["shift", "day", "week", "all"], typer.Option("--by", help="What a row is of.")
     ] = "shift",
     line: Annotated[str | None, typer.Option(help="Of one line alone.")] = None,
     begin: FromOption = None,

@@ -16,8 +16,10 @@ from analytics.profit.sensitivity import sensitivities
 from analytics.profit.targets import needed
 from analytics.report import render
 from contracts.batches import LedgerEntry
+from contracts.closer import CloserLook
 from contracts.decision import Prospect
 from contracts.errors import ConfigError, DataError
+from contracts.panel import Panel, Upgrades
 from contracts.report import QualityRow, Report, Series, Truth
 from gainline.config import valuation
 from gainline.config.loading import Settings
@@ -25,11 +27,12 @@ from gainline.config.store_place import store_folder
 from gainline.files.outfile import whole_file
 from gainline.notes.in_force import NOTES_SQL, notes_in_force, places_of_lines
 from gainline.reports.notes import applied
+from gainline.reports.performance import commands, performance
 from gainline.reports.schedule import due_slots
 from store.gain_estimates import estimates_of
 from store.lake import Lake, ReportSlot
 from store.periods import periods_sql
-from store.query import answer, connect
+from store.query import Connection, answer, connect
 
 SPAN_SQL = "SELECT min(source_time) AS first, max(source_time) AS last FROM clean.readings"
 QUALITY_SQL = """
@@ -67,6 +70,10 @@ QUERIES = {
     "Tags drawn": SERIES_TAGS_SQL,
 }
 
+# Line-weeks: 1,000 lines of two years. A closer look fits the gain five times, and of so many that
+# is most of the time of a report. `gainline gain --details` looks at any number.
+LOOKED_AT_ROWS_MAX = 110_000
+
 log = structlog.get_logger()
 
 
@@ -95,6 +102,7 @@ def write_report(settings: Settings, path: Path, occasion: Occasion) -> Report:
 def gather(settings: Settings, occasion: Occasion) -> Report:
     """Ask the lake for everything a report says."""
     queries = {name: _until(sql, occasion.until) for name, sql in QUERIES.items()}
+    configured = settings
     with connect(store_folder(settings)) as lake:
         found = {name: answer(lake, sql) for name, sql in queries.items()}
         drawn = _until(SERIES_SQL, occasion.until)
@@ -118,14 +126,9 @@ def gather(settings: Settings, occasion: Occasion) -> Report:
             time = first, occasion.until
             settings, rows = applied(settings, notes, places_of_lines(lake), time)
             report = replace(report, notes=rows, queries={**report.queries, "Notes": NOTES_SQL})
-        if not settings.upgrades:
-            return report
-        try:
-            sql = periods_sql(until=occasion.until)
-            report = replace(report, queries={**report.queries, "Panel": sql})
-            return _with_gain(report, answer(lake, sql), settings)
-        except DataError as problem:  # too early, or a line is silent: that is news, not a failure
-            return replace(report, no_gain_because=str(problem))
+        if settings.upgrades:
+            report = _with_gain_if_any(report, lake, settings, occasion.until)
+    return _with_performance(report, configured, occasion.until)
 
 
 def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
@@ -151,6 +154,16 @@ def make_due_reports(settings: Settings, lake: Lake, now: datetime) -> int:
             log.info("report", file=str(path))
             made += 1
     return made
+
+
+def course_of(panel: Panel, upgrades: Upgrades, settings: Settings) -> CloserLook | None:
+    """Look closer at a gain, where the lines are few enough, and two or more have no upgrade."""
+    if panel.table.num_rows > LOOKED_AT_ROWS_MAX:
+        return None
+    try:
+        return gain.look_closer(panel, upgrades, level=settings.gain.level, **_windows(settings))
+    except DataError:  # nothing to compare with, of which the gain's own warnings speak
+        return None
 
 
 def _estimates(report: Report, noted: ReportSlot) -> pa.Table | None:
@@ -201,25 +214,46 @@ def _until(sql: str, until: datetime) -> str:
     return sql.replace("{until}", f"TIMESTAMPTZ '{until.astimezone(UTC).isoformat()}'")
 
 
+def _with_gain_if_any(
+    report: Report, lake: Connection, settings: Settings, until: datetime
+) -> Report:
+    """Add what the upgrades earned, or why nothing can be said of it yet."""
+    sql = periods_sql(until=until)
+    report = replace(report, queries={**report.queries, "Panel": sql})
+    try:
+        return _with_gain(report, answer(lake, sql), settings)
+    except DataError as problem:  # too early, or a line is silent: that is news, not a failure
+        return replace(report, no_gain_because=str(problem))
+
+
+def _with_performance(report: Report, settings: Settings, until: datetime) -> Report:
+    """Add how the lines ran, or why nothing can be said of it."""
+    try:
+        told = performance(settings, until)
+    except (ConfigError, DataError) as problem:  # no states, no calendar: the rest is told still
+        return replace(report, no_performance_because=str(problem))
+    return replace(report, performance=told, queries={**report.queries, **commands(told)})
+
+
 def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
-    """Add what the upgrades earned: panel, gain, profit."""
+    """Add what the upgrades earned: panel, gain, its course, profit."""
     built = valuation.built_panel(settings, periods)
     upgrades = valuation.upgrades(settings)
-    fitted = gain.fit(
-        built.panel,
-        upgrades,
-        level=settings.gain.level,
-        ramp=settings.gain.ramp_periods,
-        anticipation=settings.gain.anticipation_periods,
-    )
+    fitted = gain.fit(built.panel, upgrades, level=settings.gain.level, **_windows(settings))
     economics = valuation.economics(settings, built.panel, periods)
     return replace(
         _with_money(report, Prospect.measured(fitted), economics),
         gain=fitted,
+        course=course_of(built.panel, upgrades, settings),
         panel=built.panel,
         upgrades=upgrades,
         left_out=built.left_out,
     )
+
+
+def _windows(settings: Settings) -> dict[str, int]:
+    section = settings.gain
+    return {"ramp": section.ramp_periods, "anticipation": section.anticipation_periods}
 
 
 def _with_money(report: Report, prospect: Prospect, economics: Economics) -> Report:

@@ -12,6 +12,7 @@ from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
 from gainline.config.loading import load
 from gainline.kpis.answers import kpi_rows
+from gainline.kpis.pareto import losses_of
 from store.lake import Lake
 from tests.store.samples import START_US, clean_commit, raw_rows
 
@@ -105,11 +106,27 @@ def test_a_shift_is_told_with_its_kpis_and_losses(
 def test_a_day_and_a_week_are_the_sums_of_their_shifts(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (shift,), (day,), (week,) = (
-        asked(store, capsys, "--by", by) for by in ("shift", "day", "week")
+    (shift,), (day,), (week,), (all_,) = (
+        asked(store, capsys, "--by", by) for by in ("shift", "day", "week", "all")
     )
     assert (day["day"], day["shift"], week["day"]) == ("2026-01-05", None, "2026-01-05")
-    assert day["oee"] == week["oee"] == shift["oee"]
+    assert day["oee"] == week["oee"] == all_["oee"] == shift["oee"]
+
+
+def test_all_the_time_is_one_row_a_line_of_its_last_day(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store.parent / "gainline.toml").write_text(
+        CONFIG.replace('start = "06:00", end = "14:00"', 'start = "10:00", end = "09:00"').replace(
+            '    { name = "night", start = "22:00", end = "06:00" },\n', ""
+        )
+    )
+    days = asked(store, capsys, "--by", "day")
+    assert [row["day"] for row in days] == ["2026-01-04", "2026-01-05"]
+    (row,) = asked(store, capsys, "--by", "all")
+    assert (row["line"], row["day"], row["shift"]) == ("l", "2026-01-05", None)
+    good = [float(str(one["good"])) for one in days]
+    assert (len(good), row["good"]) == (2, pytest.approx(sum(good)))
 
 
 def test_a_part_of_the_time_is_told_as_the_whole_tells_it(
@@ -177,6 +194,28 @@ def test_losses_and_stops_are_summed_up_the_largest_first(
     words = ["--store", str(store), "--pareto", "losses", "--stops"]
     assert run(["kpi", *words]) == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+def test_a_loss_of_no_time_costs_nothing_and_one_of_unknown_worth_an_unknown_sum() -> None:
+    known, none, unknown = (
+        {"losses": [{"name": "breakdown", "minutes": minutes, "money": money}]}
+        for minutes, money in ((60.0, 5.0), (0.0, None), (30.0, None))
+    )
+    for rows, money in (([known, none], 5.0), ([none, known], 5.0), ([known, unknown], None)):
+        (lost,) = losses_of(rows)
+        assert lost["money"] == money
+
+
+def test_where_nothing_was_made_the_planned_rate_says_what_was_lost(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CONFIG.replace("[kpi]", '[kpi]\nscrap_count = "no_such"')
+    (store.parent / "gainline.toml").write_text(text + '[panel]\ngood_count = "no_such"\n')
+    lost = {row["name"]: row["money"] for row in asked(store, capsys, "--pareto", "losses")}
+    assert lost == {
+        "breakdown": pytest.approx(2 * 120 * 8),
+        "reduced_speed": pytest.approx(5.5 * 120 * 8),  # it ran, and nothing was counted
+    }
 
 
 def test_people_read_a_pareto_as_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
