@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from gainline.cli import run
 from store.query import fetch
 from tests.end_to_end.pipeline import gainline
 
@@ -36,11 +37,19 @@ def test_every_row_of_a_recording_is_stored_once_and_has_a_verdict(
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_folder_that_is_no_earlier_demo_is_refused_and_left_alone(tmp_path: Path) -> None:
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """Give the exit code of a demo that does not begin, and what it says."""
+    code = run(["demo", *map(str, words)])
+    return code, capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_earlier_demo_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    done = gainline("demo", "--out", tmp_path)
-    assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("gainline: --out: ")
+    code, said = refused(capsys, "--out", tmp_path)
+    assert code == 3
+    assert said.splitlines()[-1].startswith("gainline: --out: ")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
@@ -49,22 +58,24 @@ def test_a_folder_that_is_no_earlier_demo_is_refused_and_left_alone(tmp_path: Pa
     [(b"this is no table\n\x00", "not a Parquet table"), (None, "no such file")],
 )
 def test_a_file_that_is_no_recording_is_named_in_one_line(
-    tmp_path: Path, content: bytes | None, words: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, words: str
 ) -> None:
     recording = tmp_path / "recording.parquet"
     if content is not None:
         recording.write_bytes(content)
-    done = gainline("demo", "--replay", recording, "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert str(recording) in done.stderr
-    assert words in done.stderr
+    code, said = refused(capsys, "--replay", recording, "--out", tmp_path / "out")
+    assert code == 1
+    assert len(said.splitlines()) == 1
+    assert str(recording) in said
+    assert words in said
     assert not (tmp_path / "out").exists()
 
 
-def test_a_recording_without_a_column_is_named_with_what_it_has(tmp_path: Path) -> None:
+def test_a_recording_without_a_column_is_named_with_what_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recording = tmp_path / "recording.csv"
     recording.write_text("tag,value\na/b,1\n")
-    done = gainline("demo", "--replay", recording, "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "'source_time' is missing; it has tag, value" in done.stderr
+    code, said = refused(capsys, "--replay", recording, "--out", tmp_path / "out")
+    assert code == 1
+    assert "'source_time' is missing; it has tag, value" in said

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.batches import RawBatch, RawCommit
 from contracts.notes import Heard, Note, note_of
-from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
 from gainline.config.loading import load
 from gainline.kpis.answers import kpi_rows
 from gainline.kpis.shift_keeping import keep_shifts_of
 from store.lake import Lake
 from store.query import fetch
-from tests.store.samples import START_US, clean_commit, raw_rows
+from tests.plants import Reading, fill
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 CONFIG = """
@@ -36,10 +35,10 @@ unit_cost = 12.0
 HOUR = 3600.0
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """Two lines that run from 6 to 14, l1 with two machines; m of l1 is down from 9 to 11."""
-    readings = []
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "lake"
+    readings = list[Reading]()
     for machine in ("l1/m", "l1/n", "l2/m"):
         down = range(12, 20) if machine == "l1/m" else ()
         readings += [
@@ -48,25 +47,15 @@ def store(tmp_path: Path) -> Path:
         ]
         readings += [(f"s/a/{machine}/good_count", at, (at - 6) * 100) for at in (6, 14)]
         readings += [(f"s/a/{machine}/energy_kwh", at, (at - 6) * 10) for at in (6, 14)]
-    rows = raw_rows(
-        0,
-        len(readings),
-        tag=[tag for tag, _, _ in readings],
-        source_time=[START_US + int(at * 3600 * 1e6) for _, at, _ in readings],
-        value=[float(value) for _, _, value in readings],
-    )
-    tags = [
-        Tag(tag, Place(*tag.split("/")), None, Kind.COUNTER)
-        for tag in sorted(set(rows["tag"].to_pylist()))
-    ]
-    folder = tmp_path / "lake"
-    with Lake.open(folder, writer="ingest") as lake:
-        count = rows.num_rows
-        lake.commit_raw(RawCommit(RawBatch(rows), (), (), count, count, b""), new_tags=tags)
-    with Lake.open(folder, writer="judge") as judge:
-        judge.commit_clean(clean_commit(rows))
-    (tmp_path / "gainline.toml").write_text(CONFIG)
+    fill(folder, readings)
     return folder
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Path:
+    """Two lines that run from 6 to 14, l1 with two machines; m of l1 is down from 9 to 11."""
+    (tmp_path / "gainline.toml").write_text(CONFIG)
+    return Path(shutil.copytree(filled, tmp_path / "lake"))
 
 
 def say(

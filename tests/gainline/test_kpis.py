@@ -1,20 +1,17 @@
 """The verb of gainline.kpis.verbs: from readings in a lake to the KPIs of a line in a shift."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from contracts.batches import RawBatch, RawCommit
-from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
 from gainline.config.loading import load
 from gainline.kpis.answers import kpi_rows
 from gainline.kpis.pareto import losses_of
-from store.lake import Lake
-from tests.store.samples import START_US, clean_commit, raw_rows
+from tests.plants import fill
 
 MINUTE_US = 60_000_000
 # Monday, 5 January 2026, from midnight UTC on, which is 1 o'clock in Berlin.
@@ -37,41 +34,29 @@ unit_cost = 12.0
 """
 
 
-def rows_of(*series: tuple[str, list[tuple[float, float]]]) -> pa.Table:
-    readings = [(metric, at, value) for metric, its in series for at, value in its]
-    return raw_rows(
-        0,
-        len(readings),
-        tag=[f"s/a/l/m/{metric}" for metric, _, _ in readings],
-        source_time=[START_US + int(at * 3600 * 1e6) for _, at, _ in readings],
-        value=[value for _, _, value in readings],
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "lake"
+    down = {9.0 + quarter / 4 for quarter in range(8)}
+    states = [(hour / 4, 2.0 if hour / 4 in down else 1.0) for hour in range(20, 53)]
+    series = {
+        "state": [(at, value if 5 <= at < 13 else 0.0) for at, value in states],
+        "good_count": [(5, 1000), (9, 1400), (13, 1550)],
+        "scrap_count": [(5, 0), (13, 50)],
+        "energy_kwh": [(5, 0), (9, 200), (11, 220), (13, 320)],
+    }
+    fill(
+        folder,
+        [(f"s/a/l/m/{metric}", at, value) for metric, its in series.items() for at, value in its],
     )
+    return folder
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(filled: Path, tmp_path: Path) -> Path:
     """A line that runs from 6 to 14 in Berlin but for two hours; its states come by the quarter."""
-    down = {9.0 + quarter / 4 for quarter in range(8)}
-    states = [(hour / 4, 2.0 if hour / 4 in down else 1.0) for hour in range(20, 53)]
-    rows = rows_of(
-        ("state", [(at, value if 5 <= at < 13 else 0.0) for at, value in states]),
-        ("good_count", [(5, 1000), (9, 1400), (13, 1550)]),
-        ("scrap_count", [(5, 0), (13, 50)]),
-        ("energy_kwh", [(5, 0), (9, 200), (11, 220), (13, 320)]),
-    )
-    tags = [
-        Tag(tag, Place("s", "a", "l", "m", tag.split("/")[-1]), None, Kind.COUNTER)
-        for tag in sorted(set(rows["tag"].to_pylist()))
-    ]
-    folder = tmp_path / "lake"
-    with Lake.open(folder, writer="ingest") as lake:
-        lake.commit_raw(
-            RawCommit(RawBatch(rows), (), (), rows.num_rows, rows.num_rows, b""), new_tags=tags
-        )
-    with Lake.open(folder, writer="judge") as judge:
-        judge.commit_clean(clean_commit(rows))
     (tmp_path / "gainline.toml").write_text(CONFIG)
-    return folder
+    return Path(shutil.copytree(filled, tmp_path / "lake"))
 
 
 def asked(

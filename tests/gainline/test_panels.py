@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.batches import RawBatch, RawCommit
-from contracts.tags import Kind, Place, Tag
+from contracts.tags import Kind
 from gainline.cli import run
 from gainline.files.tables import read_table
-from store.lake import Lake
-from tests.store.samples import START_US, clean_commit, raw_rows
+from tests.plants import fill
 
 HOURS = 3 * 7 * 24
 LOST = range(200, 260)  # of the second week more than a third
@@ -35,7 +33,7 @@ upgraded_on = 2026-01-19
 def store(tmp_path: Path) -> Path:
     """A line that is loaded two hours of three; an hour makes 100 pieces of 10 kWh and 5 kg."""
     readings = [
-        (metric, hour, value)
+        (f"s/a/l/m/{metric}", float(hour), value)
         for hour in range(HOURS + 1)
         if hour not in LOST
         for metric, value in (
@@ -47,23 +45,8 @@ def store(tmp_path: Path) -> Path:
             ("ambient_c", 20.0),
         )
     ]
-    rows = raw_rows(
-        0,
-        len(readings),
-        tag=[f"s/a/l/m/{metric}" for metric, _, _ in readings],
-        source_time=[START_US + hour * 3_600_000_000 for _, hour, _ in readings],
-        value=[value for _, _, value in readings],
-    )
-    tags = [
-        Tag(tag, Place("s", "a", "l", "m", tag.split("/")[-1]), None, Kind.GAUGE)
-        for tag in sorted(set(rows["tag"].to_pylist()))
-    ]
     folder = tmp_path / "lake"
-    with Lake.open(folder, writer="ingest") as lake:
-        count = rows.num_rows
-        lake.commit_raw(RawCommit(RawBatch(rows), (), (), count, count, b""), new_tags=tags)
-    with Lake.open(folder, writer="judge") as judge:
-        judge.commit_clean(clean_commit(rows))
+    fill(folder, readings, kind=Kind.GAUGE)
     (tmp_path / "gainline.toml").write_text(CONFIG)
     return folder
 

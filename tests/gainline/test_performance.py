@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,16 +12,15 @@ from typing import Any
 
 import pytest
 
-from contracts.batches import RawBatch, RawCommit
 from contracts.notes import Heard, note_of
 from contracts.report import Performance
-from contracts.tags import Kind, Place, Tag
 from gainline.cli import run
 from gainline.config.loading import Settings, load
 from gainline.reports.performance import LENGTH, commands, performance
 from gainline.reports.reporting import Occasion, write_report
 from store.lake import Lake
-from tests.store.samples import START_US, clean_commit, raw_rows
+from tests.plants import Reading, fill
+from tests.store.samples import START_US
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)  # a Monday
 HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ MACHINES = {"l1/m": 100.0, "l1/n": 100.0, "l2/m": 30.0}  # and their pieces an h
 DOWN_HOURS = {40: 6.0, 50: 12.0}
 
 
-def readings(first: datetime, last: datetime) -> list[tuple[str, datetime, float]]:
+def readings(first: datetime, last: datetime) -> list[Reading]:
     """States by the six hours and counters by the seven, which no shift or day begins with."""
     found = []
     for machine, rate in MACHINES.items():
@@ -51,32 +51,12 @@ def readings(first: datetime, last: datetime) -> list[tuple[str, datetime, float
                 continue
             if hours % 6 == 0:
                 is_down = machine == "l1/m" and hours % 24 < DOWN_HOURS.get(day, 0.0)
-                found.append((f"{machine}/state", at, 2.0 if is_down else 1.0))
+                found.append((f"s/a/{machine}/state", float(hours), 2.0 if is_down else 1.0))
             if hours % 7 == 0:
-                found.append((f"{machine}/good_count", at, rate * hours))
-                found.append((f"{machine}/scrap_count", at, 2.0 * hours))
-                found.append((f"{machine}/energy_kwh", at, 7.0 * hours))
+                found.append((f"s/a/{machine}/good_count", float(hours), rate * hours))
+                found.append((f"s/a/{machine}/scrap_count", float(hours), 2.0 * hours))
+                found.append((f"s/a/{machine}/energy_kwh", float(hours), 7.0 * hours))
     return found
-
-
-def fill(folder: Path, rows: list[tuple[str, datetime, float]], first: int = 0) -> None:
-    table = raw_rows(
-        first,
-        len(rows),
-        tag=[f"s/a/{tag}" for tag, _, _ in rows],
-        source_time=[at for _, at, _ in rows],
-        received_time=[at for _, at, _ in rows],
-        value=[value for _, _, value in rows],
-    )
-    tags = [
-        Tag(tag, Place(*tag.split("/")), None, Kind.COUNTER)
-        for tag in sorted(set(table["tag"].to_pylist()))
-    ]
-    end = first + len(rows)
-    with Lake.open(folder, writer="ingest") as lake:
-        lake.commit_raw(RawCommit(RawBatch(table), (), (), end, end, b""), new_tags=tags)
-    with Lake.open(folder, writer="judge") as judge:
-        judge.commit_clean(clean_commit(table))
 
 
 @pytest.fixture
@@ -148,15 +128,15 @@ def test_the_plant_is_the_sum_of_its_lines_and_not_their_mean(
 def test_readings_after_the_moment_change_nothing(store: Path) -> None:
     settings, before = settings_of(store), readings(START, MOMENT)
     told = performance(settings, MOMENT)
-    hour = MOMENT.replace(minute=0)
+    hour = (MOMENT - START) / HOUR
     later = [
-        ("l1/m/state", MOMENT + timedelta(minutes=1), 2.0),
-        ("l2/m/state", hour + HOUR, 2.0),
-        ("l3/m/state", MOMENT + timedelta(minutes=2), 1.0),
-        ("l1/m/good_count", MOMENT + timedelta(minutes=3), 1e6),
-        ("l2/m/energy_kwh", MOMENT + timedelta(days=2), 1e6),
+        ("s/a/l1/m/state", hour + 1 / 60, 2.0),
+        ("s/a/l2/m/state", math.ceil(hour), 2.0),
+        ("s/a/l3/m/state", hour + 2 / 60, 1.0),
+        ("s/a/l1/m/good_count", hour + 3 / 60, 1e6),
+        ("s/a/l2/m/energy_kwh", hour + 48, 1e6),
     ]
-    fill(store, later, len(before))
+    fill(store, later, first=len(before))
     assert performance(settings, MOMENT) == told
     assert performance(settings, MOMENT + timedelta(days=3)) != told
 

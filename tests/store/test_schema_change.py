@@ -1,6 +1,7 @@
 """What changes over the years: names, units, types and columns; one query reads all of it."""
 
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,16 +49,23 @@ def rolled_up(root: Path) -> None:
         pass
 
 
-@pytest.fixture
-def renamed(root: Path, lake: Lake, judge: Lake) -> Path:
-    """A store in which a tag goes on under another name, partly rolled up."""
-    commit(lake, judge, 0, [OLD, OTHER])
-    rolled_up(root)
-    commit(lake, judge, 1, [OLD, OTHER])
-    commit(lake, judge, 2, [NEW, OTHER])
+@pytest.fixture(scope="module")
+def renamed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("renamed") / "store"
+    with Lake.open(root, writer="ingest") as lake, Lake.open(root, writer="judge") as judge:
+        commit(lake, judge, 0, [OLD, OTHER])
+        rolled_up(root)
+        commit(lake, judge, 1, [OLD, OTHER])
+        commit(lake, judge, 2, [NEW, OTHER])
     with Lake.open(root, writer="tags") as tags:
         assert tags.rename_tags({OLD: NEW}) == 1
     return root
+
+
+@pytest.fixture
+def renamed(renamed_once: Path, root: Path) -> Path:
+    """A store in which a tag goes on under another name, partly rolled up."""
+    return Path(shutil.copytree(renamed_once, root))
 
 
 def one(root: Path, sql: str) -> object:
