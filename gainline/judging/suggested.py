@@ -1,10 +1,11 @@
-"""Writes what is suggested of tags: as TOML with the grounds of each line, or as JSON."""
+"""What is suggested of tags, written: as TOML with the grounds of each line, or as JSON."""
 
 from __future__ import annotations
 
 import glob
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from clean.suggest import SHARES
 
 if TYPE_CHECKING:
     from clean.suggest import Suggestion, Value
-    from gainline.judging.suggesting import Suggested
+    from gainline.judging.histories import Subject
 
 HEAD = """\
 # Suggested by `gainline suggest` from what was read; for a person to review. A range of readings
@@ -22,6 +23,16 @@ HEAD = """\
 # Put these before more general [[tags]]: of each key the first pattern that matches counts.
 """
 VALUE_WIDTH = 36  # columns before the comment: most lines are shorter
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What is suggested of one tag, and what it would do to the readings it was learned from."""
+
+    subject: Subject
+    suggestion: Suggestion
+    faults: int  # readings that are BAD without the suggestion
+    faults_with: int  # and with it
 
 
 def as_toml(found: Iterable[Suggested]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 from clean.arrow import floats, integers
 from clean.history import History
 from clean.physical import bounds_of
-from clean.suggest import Suggestion, suggest
+from clean.suggest import suggest
 from clean.table import judge_table
 from contracts.errors import ConfigError
 from contracts.moments import TIME
@@ -28,17 +27,7 @@ from gainline.config.store_place import store_folder
 from gainline.files.outfile import whole_file
 from gainline.judging.cleaning import naming
 from gainline.judging.histories import Part, Subject, Wish, of_file, of_store
-from gainline.judging.suggested import as_json, as_toml
-
-
-@dataclass(frozen=True)
-class Suggested:
-    """What is suggested of one tag, and what it would do to the readings it was learned from."""
-
-    subject: Subject
-    suggestion: Suggestion
-    faults: int  # readings that are BAD without the suggestion
-    faults_with: int  # and with it
+from gainline.judging.suggested import Suggested, as_json, as_toml
 
 
 def print_suggestions(
