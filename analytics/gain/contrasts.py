@@ -103,17 +103,23 @@ def measure(
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
     placebo = _placebos(grid, rest, noise, weights, controls)
     kin = sites.kinship(placebo.alike, grid.site[weights.line], grid.site[controls])
+    known = sites.weight_of_nearby(placebo.alike, placebo.nearby_count)  # (m,)
     alone = placebo.count / sites.lines_for_one(kin, grid.site[controls])  # so many know as much
     # least squares leave the controls' residuals short of so many degrees of freedom
     lack = alone / (alone - lost).clamp(min=1)
     unit = placebo.square / placebo.count.clamp(min=1) * lack
-    own = (unit * noise[:, weights.line]).clamp(min=TINY)
+    size = noise[:, weights.line]  # (2, m)
+    own = (unit * size).clamp(min=TINY)
     shared = _shared(grid, base, rest, weights) * float(lack.max()) ** 0.5
+    # the nearby controls have the error of the baseline too, which goes with what they foretell
+    shared = shared * (1 - known)[:, None]
+    shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
+    value = torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net)
     return Contrasts(
         line=weights.line,
-        value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
+        value=value - known * size.sqrt() * placebo.nearby,
         own=(1 - kin) * own + TINY,
-        shared=torch.cat([shared, sites.shocks(kin * own, grid.site[weights.line])], dim=2),
+        shared=torch.cat([shared, shocks], dim=2),
         freedom=max(int(alone.min()) - lost, 1),
         correlation=placebo.correlation,
     )
@@ -180,6 +186,8 @@ class Placebos:
     count: Tensor  # (m,) on how many controls
     correlation: float  # of both outcomes
     alike: float | None  # correlation of controls of one site; None if no site has two
+    nearby: Tensor  # (2, m) mean over the controls of the line's site, in the same units
+    nearby_count: Tensor  # (m,) on how many of them
 
 
 def _placebos(
@@ -190,6 +198,7 @@ def _placebos(
     cells = grid.seen[controls].T.double()  # (T, c)
     values = rest[:, controls].transpose(1, 2).contiguous()  # (2, T, c)
     squares, counts, products = [], [], torch.zeros(3, dtype=torch.float64)
+    nearby: list[tuple[Tensor, Tensor]] = []
     kin = sites.Kin(grid.site[controls])
     for few in _chunks(len(weights.line)):
         placebo, is_valid = values.new_zeros(()), torch.ones((), dtype=torch.bool)
@@ -201,13 +210,22 @@ def _placebos(
         square = placebo.square()
         scaled = placebo / noise[:, None, controls].sqrt()
         kin.add(scaled, is_valid)
+        at = grid.site[weights.line[few]]
+        nearby.append(sites.mean_nearby(scaled, is_valid, at, grid.site[controls]))
         squares.append(scaled.square().sum(dim=2))
         counts.append(is_valid.sum(dim=1))
         together = (placebo[0] * placebo[1]).sum()
         products += torch.stack([together, square[0].sum(), square[1].sum()])
     size = float(products[1] * products[2]) ** 0.5
     correlation = float(products[0]) / size if size > 0 else 0.0
-    return Placebos(torch.cat(squares, dim=1), torch.cat(counts), correlation, kin.alike)
+    return Placebos(
+        square=torch.cat(squares, dim=1),
+        count=torch.cat(counts),
+        correlation=correlation,
+        alike=kin.alike,
+        nearby=torch.cat([mean for mean, _ in nearby], dim=1),
+        nearby_count=torch.cat([count for _, count in nearby]),
+    )
 
 
 def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:

@@ -72,6 +72,36 @@ def lines_for_one(kin: float, site: Tensor) -> float:
     return 1 + (float(held.square().sum() / held.sum()) - 1) * kin
 
 
+def mean_nearby(
+    scaled: Tensor, is_valid: Tensor, site: Tensor, controls: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Average placebos (2, m, c) over the controls (c,) on the site (m,) of each line.
+
+    Gives the mean (2, m), 0 where there is no such control, and their number (m,).
+    """
+    is_near = is_valid & (site[:, None] == controls)  # (m, c)
+    count = is_near.sum(dim=1)
+    return (scaled * is_near).sum(dim=2) / count.clamp(min=1), count
+
+
+def weight_of_nearby(alike: float | None, count: Tensor) -> Tensor:
+    """Say how much of the mean error of a line's `count` neighbours without upgrade is its own too.
+
+    With r = alike the best linear prediction of the part that a site shares is
+        r n / (1 + (n - 1) r) times the mean of n lines,
+    which leaves of that part's variance the share that is missing to 1. Its error hangs together
+    with no mean of a site's controls, and so not with the baseline's error either.
+    If it cannot be seen how alike they are, nothing is predicted.
+
+    Reference: the prediction of random effects as in Henderson (1975).
+
+    >>> weight_of_nearby(0.5, torch.tensor([0, 1, 3])).tolist()
+    [0.0, 0.5, 0.75]
+    """
+    r = alike or 0.0
+    return r * count / (1 + (count.clamp(min=1) - 1) * r)
+
+
 def shocks(variance: Tensor, site: Tensor) -> Tensor:
     """Factor (2, m, S) of errors that the lines of one site share, of variance (2, m)."""
     if not float(variance.max()) > 0:
