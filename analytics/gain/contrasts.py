@@ -104,13 +104,14 @@ def measure(
     placebo = _placebos(grid, rest, noise, weights, controls)
     kin = sites.kinship(placebo.alike, grid.site[weights.line], grid.site[controls])
     known = sites.weight_of_nearby(placebo.alike, placebo.nearby_count)  # (m,)
-    alone = placebo.count / sites.lines_for_one(kin, grid.site[controls])  # so many know as much
+    for_one = sites.lines_for_one(kin, grid.site[controls])
+    alone = placebo.count / for_one  # so many know as much
     # least squares leave the controls' residuals short of so many degrees of freedom
     lack = alone / (alone - lost).clamp(min=1)
     unit = placebo.square / placebo.count.clamp(min=1) * lack
     size = noise[:, weights.line]  # (2, m)
     own = (unit * size).clamp(min=TINY)
-    shared = _shared(grid, base, rest, weights) * float(lack.max()) ** 0.5
+    shared = _shared(grid, base, rest, weights) * (float(lack.max()) * for_one) ** 0.5
     # the nearby controls have the error of the baseline too, which goes with what they foretell
     shared = shared * (1 - known)[:, None]
     shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
@@ -272,8 +273,6 @@ def _shared(grid: Grid, base: Baseline, rest: Tensor, weights: Weights) -> Tenso
     fitted = rest * base.used  # (2, n, T)
     along = torch.einsum("jnt,ntp->jnp", fitted, grid.x)
     given = reach[:, :width] @ fitted.transpose(1, 2) + reach[:, width:] @ along.transpose(1, 2)
-    if sites.are_told(grid.site):
-        given = given @ sites.member(grid.site)  # what a site's lines contribute belongs together
     values, vectors = torch.linalg.eigh(given @ given.transpose(1, 2))  # (2, k, k)
     factor: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
     return member @ factor

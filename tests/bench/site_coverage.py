@@ -3,7 +3,7 @@
     python -m tests.bench.site_coverage [--seeds 120]
 
 Forty lines on eight or three sites, 60 weeks, no effect; the shocks of a site are as large as its
-lines' own noise, or none. Inside, width and error are of both outcomes, on logs; the width is of the interval.
+lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on logs.
 """
 
 from __future__ import annotations
