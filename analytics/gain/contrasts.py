@@ -112,6 +112,8 @@ def measure(
     size = noise[:, weights.line]  # (2, m)
     own = (unit * size).clamp(min=TINY)
     shared = _shared(grid, base, rest, weights) * (float(lack.max()) * for_one) ** 0.5
+    within = placebo.count - len(torch.unique(grid.site[controls])) - lost + 1
+    freedom = sites.freedom(kin, placebo.nearby_count, known, (alone - lost, within))
     # the nearby controls have the error of the baseline too, which goes with what they foretell
     shared = shared * (1 - known)[:, None]
     shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
@@ -121,7 +123,7 @@ def measure(
         value=value - known * size.sqrt() * placebo.nearby,
         own=(1 - kin) * own + TINY,
         shared=torch.cat([shared, shocks], dim=2),
-        freedom=max(int(alone.min()) - lost, 1),
+        freedom=max(int(freedom.min() + 1e-9), 1),
         correlation=placebo.correlation,
     )
 

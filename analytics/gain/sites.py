@@ -3,7 +3,8 @@
 A strike or a power cut moves all lines of a site. Then the errors of a site's lines hang together:
 part of each upgraded line's error is its site's, and many controls on one site are not many.
 
-Reference: the correlation within clusters and the effective number of Kish (1965).
+References: the correlation within clusters, from the variances within and between them, of Fisher
+(1925); the effective number of Kish (1965).
 """
 
 from __future__ import annotations
@@ -18,36 +19,39 @@ class Kin:
     def __init__(self, site: Tensor) -> None:
         self._is_told = are_told(site)
         self._member = member(site) if self._is_told else site  # (c, S)
-        self._pairs, self._products, self._squares, self._count = 0.0, 0.0, 0.0, 0.0
+        self._squares, self._count = 0.0, 0.0
+        self._between, self._spare = 0.0, 0.0
 
     def add(self, scaled: Tensor, is_valid: Tensor) -> None:
         """Add placebos (2, m, c), 0 where not valid (m, c) bool, in units of each line's noise."""
         if not self._is_told:
             return
-        square = float(scaled.square().sum())
-        self._products += float((scaled @ self._member).square().sum()) - square
-        held = is_valid.double()
-        self._pairs += 2 * float((held @ self._member).square().sum() - held.sum())
-        self._squares += square
+        held = is_valid.double() @ self._member  # (m, S)
+        sums = scaled @ self._member  # (2, m, S)
+        self._squares += float(scaled.square().sum())
         self._count += 2 * float(held.sum())
+        self._between += float((sums.square() / held.clamp(min=1)).sum())
+        self._spare += 2 * float((held - 1).clamp(min=0).sum())
 
     @property
     def alike(self) -> float | None:
         """Correlation of two controls of one site, 0 to 1; None if it cannot be seen.
 
-        Of residuals around the mean of c lines, that mean's variance m = (1 + (l - 1) r) / c is
-        missing, l being the usual number of lines of a site: they show f = (r - m) / (1 - m), which
-        is solved for r. On one site alone the mean takes all that is shared.
+        They show f = 1 - the variance within sites / the variance of all. Of residuals around the
+        mean of c lines, that mean's variance m = (1 + (l - 1) r) / c is missing, l being the usual
+        number of lines of a site: f = (r - m) / (1 - m), which is solved for r. On one site alone
+        the mean takes all that is shared.
         """
         if not self._is_told:
             return 0.0
         held = self._member.sum(dim=0)
-        if not self._pairs or not self._squares or len(held) < 2:
+        if not self._spare or not self._squares or len(held) < 2:
             return None
-        shown = (self._products / self._pairs) / (self._squares / self._count)
+        within = (self._squares - self._between) / self._spare
+        apart = within / (self._squares / self._count)  # 1 - f
         count = float(held.sum())
         usual = float(held.square().sum()) / count
-        solved = (shown + (1 - shown) / count) / (1 - (1 - shown) * (usual - 1) / count)
+        solved = (1 - apart * (1 - 1 / count)) / (1 - apart * (usual - 1) / count)
         return min(max(solved, 0.0), 1.0)
 
 
@@ -100,6 +104,27 @@ def weight_of_nearby(alike: float | None, count: Tensor) -> Tensor:
     """
     r = alike or 0.0
     return r * count / (1 + (count.clamp(min=1) - 1) * r)
+
+
+def freedom(kin: float, count: Tensor, known: Tensor, parts: tuple[Tensor, Tensor]) -> Tensor:
+    """Give the degrees of freedom (m,) of errors of which a part is foretold by `count` neighbours.
+
+    Of the variance 1 of an error, w = 1 - kin is within a site. With the weight k = known there
+    remain (1 - k)^2 of it and (1 + k^2 / count - (1 - k)^2) w more; `parts` are the degrees of
+    freedom of all of it and of what is within sites. Below 1 the former says nothing of either.
+
+    Reference: degrees of freedom of a sum of variances after Satterthwaite (1946).
+
+    >>> at = [torch.tensor([one]) for one in (3.0, 18.0)]
+    >>> freedom(1.0, torch.tensor([0]), torch.tensor([0.0]), at).tolist()
+    [3.0]
+    """
+    whole, within = parts
+    rest = (1 - known).square()
+    more = (1 + known.square() / count.clamp(min=1) - rest) * (1 - kin) * (known > 0)
+    uncertain = rest.square() / whole.clamp(min=1) + more.square() / within.clamp(min=1)
+    found = (rest + more).square() / uncertain.clamp(min=1e-300)
+    return torch.where(whole < 1, whole, found)
 
 
 def shocks(variance: Tensor, site: Tensor) -> Tensor:
