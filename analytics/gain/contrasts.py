@@ -103,7 +103,6 @@ def measure(
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
     placebo = _placebos(grid, rest, noise, weights, controls)
     kin = sites.kinship(placebo.alike, grid.site[weights.line], grid.site[controls])
-    known = sites.weight_of_nearby(placebo.alike, placebo.nearby_count)  # (m,)
     for_one = sites.lines_for_one(kin, grid.site[controls])
     alone = placebo.count / for_one  # so many know as much
     # least squares leave the controls' residuals short of so many degrees of freedom
@@ -112,18 +111,18 @@ def measure(
     size = noise[:, weights.line]  # (2, m)
     own = (unit * size).clamp(min=TINY)
     shared = _shared(grid, base, rest, weights) * (float(lack.max()) * for_one) ** 0.5
-    within = placebo.count - len(torch.unique(grid.site[controls])) - lost + 1
-    freedom = sites.freedom(kin, placebo.nearby_count, known, (alone - lost, within))
-    # the nearby controls have the error of the baseline too, which goes with what they foretell
-    shared = shared * (1 - known)[:, None]
-    shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
     value = torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net)
+    # the controls of a line's site foretell a part of its shock, and of the baseline's error
+    known = sites.weight_of_nearby(placebo.alike, placebo.nearby_count)  # (m,)
+    shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
+    within = placebo.count - len(torch.unique(grid.site[controls])) - (lost - 1)
+    freedom = sites.freedom(kin, known, placebo.nearby_count, whole=alone - lost, within=within)
     return Contrasts(
         line=weights.line,
         value=value - known * size.sqrt() * placebo.nearby,
         own=(1 - kin) * own + TINY,
-        shared=torch.cat([shared, shocks], dim=2),
-        freedom=max(int(freedom.min() + 1e-9), 1),
+        shared=torch.cat([shared * (1 - known)[:, None], shocks], dim=2),
+        freedom=max(int(freedom.min()), 1),
         correlation=placebo.correlation,
     )
 

@@ -103,28 +103,29 @@ def weight_of_nearby(alike: float | None, count: Tensor) -> Tensor:
     [0.0, 0.5, 0.75]
     """
     r = alike or 0.0
-    return r * count / (1 + (count.clamp(min=1) - 1) * r)
+    return r * count.double() / (1 + (count.clamp(min=1) - 1) * r)
 
 
-def freedom(kin: float, count: Tensor, known: Tensor, parts: tuple[Tensor, Tensor]) -> Tensor:
-    """Give the degrees of freedom (m,) of errors of which a part is foretold by `count` neighbours.
+def freedom(kin: float, known: Tensor, count: Tensor, *, whole: Tensor, within: Tensor) -> Tensor:
+    """Give the degrees of freedom (m,) of errors of which neighbours, `count` of them, know a part.
 
-    Of the variance 1 of an error, w = 1 - kin is within a site. With the weight k = known there
-    remain (1 - k)^2 of it and (1 + k^2 / count - (1 - k)^2) w more; `parts` are the degrees of
-    freedom of all of it and of what is within sites. Below 1 the former says nothing of either.
+    Of a variance of 1, w = 1 - kin is within sites. Less k = known times the neighbours' mean, an
+    error has the variance (1 - k)^2 + (1 + k^2 / count - (1 - k)^2) w. `whole` are the degrees of
+    freedom of the 1, `within` those of w; both are measured on the same lines, so they are taken to
+    be wrong together. A `whole` below 1 says nothing of either.
 
     Reference: degrees of freedom of a sum of variances after Satterthwaite (1946).
 
-    >>> at = [torch.tensor([one]) for one in (3.0, 18.0)]
-    >>> freedom(1.0, torch.tensor([0]), torch.tensor([0.0]), at).tolist()
-    [3.0]
+    >>> few, many = torch.tensor([4.0, 4.0]), torch.tensor([16.0, 16.0])
+    >>> known, count = torch.tensor([0.0, 1.0]), torch.tensor([0, 9])
+    >>> freedom(0.5, known, count, whole=few, within=many).tolist()
+    [4.0, 16.0]
     """
-    whole, within = parts
     rest = (1 - known).square()
-    more = (1 + known.square() / count.clamp(min=1) - rest) * (1 - kin) * (known > 0)
-    uncertain = rest.square() / whole.clamp(min=1) + more.square() / within.clamp(min=1)
-    found = (rest + more).square() / uncertain.clamp(min=1e-300)
-    return torch.where(whole < 1, whole, found)
+    more = (1 + known.square() / count.clamp(min=1) - rest) * (1 - kin)
+    uncertain = rest / whole.clamp(min=1).sqrt() + more / within.clamp(min=1).sqrt()
+    found = ((rest + more) / uncertain.clamp(min=1e-150)).square()
+    return torch.where((known > 0) & (whole >= 1), found, whole)
 
 
 def shocks(variance: Tensor, site: Tensor) -> Tensor:
