@@ -1,7 +1,8 @@
 """Shocks that the lines of one site share: how alike they are, and what that leaves of evidence.
 
 A strike or a power cut moves all lines of a site. Then the errors of a site's lines hang together:
-part of each upgraded line's error is its site's, and many controls on one site are not many.
+part of each upgraded line's error is its site's, and many controls on one site are not many. What
+the controls of its own site show of that part is taken out of a line's contrast.
 
 References: the correlation within clusters, from the variances within and between them, of Fisher
 (1925); the effective number of Kish (1965).
