@@ -103,18 +103,26 @@ def measure(
     noise = innovation_variance(rest, grid.before, grid.after)  # (2, n)
     placebo = _placebos(grid, rest, noise, weights, controls)
     kin = sites.kinship(placebo.alike, grid.site[weights.line], grid.site[controls])
-    alone = placebo.count / sites.lines_for_one(kin, grid.site[controls])  # so many know as much
+    for_one = sites.lines_for_one(kin, grid.site[controls])
+    alone = placebo.count / for_one  # so many know as much
     # least squares leave the controls' residuals short of so many degrees of freedom
     lack = alone / (alone - lost).clamp(min=1)
     unit = placebo.square / placebo.count.clamp(min=1) * lack
-    own = (unit * noise[:, weights.line]).clamp(min=TINY)
-    shared = _shared(grid, base, rest, weights) * float(lack.max()) ** 0.5
+    size = noise[:, weights.line]  # (2, m)
+    own = (unit * size).clamp(min=TINY)
+    shared = _shared(grid, base, rest, weights) * (float(lack.max()) * for_one) ** 0.5
+    value = torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net)
+    # the controls of a line's site foretell a part of its shock, and of the baseline's error
+    known = sites.weight_of_nearby(placebo.alike, placebo.nearby_count)  # (m,)
+    shocks = sites.shocks(kin * own * (1 - known), grid.site[weights.line])
+    within = placebo.count - len(torch.unique(grid.site[controls])) - (lost - 1)
+    freedom = sites.freedom(kin, known, placebo.nearby_count, whole=alone - lost, within=within)
     return Contrasts(
         line=weights.line,
-        value=torch.einsum("knt,nt->kn", rest[:, weights.line], weights.net),
+        value=value - known * size.sqrt() * placebo.nearby,
         own=(1 - kin) * own + TINY,
-        shared=torch.cat([shared, sites.shocks(kin * own, grid.site[weights.line])], dim=2),
-        freedom=max(int(alone.min()) - lost, 1),
+        shared=torch.cat([shared * (1 - known)[:, None], shocks], dim=2),
+        freedom=max(int(freedom.min()), 1),
         correlation=placebo.correlation,
     )
 
@@ -180,6 +188,8 @@ class Placebos:
     count: Tensor  # (m,) on how many controls
     correlation: float  # of both outcomes
     alike: float | None  # correlation of controls of one site; None if no site has two
+    nearby: Tensor  # (2, m) mean over the controls of the line's site, in the same units
+    nearby_count: Tensor  # (m,) on how many of them
 
 
 def _placebos(
@@ -190,6 +200,7 @@ def _placebos(
     cells = grid.seen[controls].T.double()  # (T, c)
     values = rest[:, controls].transpose(1, 2).contiguous()  # (2, T, c)
     squares, counts, products = [], [], torch.zeros(3, dtype=torch.float64)
+    nearby: list[tuple[Tensor, Tensor]] = []
     kin = sites.Kin(grid.site[controls])
     for few in _chunks(len(weights.line)):
         placebo, is_valid = values.new_zeros(()), torch.ones((), dtype=torch.bool)
@@ -201,13 +212,22 @@ def _placebos(
         square = placebo.square()
         scaled = placebo / noise[:, None, controls].sqrt()
         kin.add(scaled, is_valid)
+        at = grid.site[weights.line[few]]
+        nearby.append(sites.mean_nearby(scaled, is_valid, at, grid.site[controls]))
         squares.append(scaled.square().sum(dim=2))
         counts.append(is_valid.sum(dim=1))
         together = (placebo[0] * placebo[1]).sum()
         products += torch.stack([together, square[0].sum(), square[1].sum()])
     size = float(products[1] * products[2]) ** 0.5
     correlation = float(products[0]) / size if size > 0 else 0.0
-    return Placebos(torch.cat(squares, dim=1), torch.cat(counts), correlation, kin.alike)
+    return Placebos(
+        square=torch.cat(squares, dim=1),
+        count=torch.cat(counts),
+        correlation=correlation,
+        alike=kin.alike,
+        nearby=torch.cat([mean for mean, _ in nearby], dim=1),
+        nearby_count=torch.cat([count for _, count in nearby]),
+    )
 
 
 def _valid(seen: Tensor, weights: Weights, controls: Tensor) -> Tensor:
@@ -254,8 +274,6 @@ def _shared(grid: Grid, base: Baseline, rest: Tensor, weights: Weights) -> Tenso
     fitted = rest * base.used  # (2, n, T)
     along = torch.einsum("jnt,ntp->jnp", fitted, grid.x)
     given = reach[:, :width] @ fitted.transpose(1, 2) + reach[:, width:] @ along.transpose(1, 2)
-    if sites.are_told(grid.site):
-        given = given @ sites.member(grid.site)  # what a site's lines contribute belongs together
     values, vectors = torch.linalg.eigh(given @ given.transpose(1, 2))  # (2, k, k)
     factor: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
     return member @ factor

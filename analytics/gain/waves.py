@@ -6,7 +6,8 @@ and fall together. A contrast whose weights give such a wave the same mean after
 see it, on any line, whatever its share in it.
 
 Whether there is one is asked of the same residuals, each line's shifted in time by itself: that
-keeps every line's memory and takes away what they have in common.
+keeps every line's memory and takes away what they have in common. The lines of one site are
+shifted together, so that its shocks are no wave.
 
 References: effects under common factors, Bai (2009) and Xu (2017); the choice of their number by
 leading singular values beside permuted ones as in Buja and Eyuboglu (1992).
@@ -23,8 +24,6 @@ from torch import Tensor
 from analytics.gain import baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from analytics.gain.contrasts import Weights
     from analytics.gain.design import Grid
 
@@ -63,11 +62,12 @@ def common(grid: Grid) -> Tensor:
     base = baseline.two_way(grid.y, grid.x, used)
     seen = used[controls]
     rest = baseline.residuals(base, grid.y, grid.x, used)[:, controls]  # (2, c, T)
+    shifts = _shifts(grid.site[controls], len(grid.periods))
     size = rest.square().sum(dim=2, keepdim=True) / seen.sum(dim=1)[:, None].clamp(min=1)
     rest = rest / size.sqrt().clamp(min=1e-300)
     found = none(grid)
     for _ in range(WAVES_MAX):
-        wave = _next(rest, seen)
+        wave = _next(rest, seen, shifts)
         if wave is None:
             break
         found = torch.cat([found, wave[:, None]], dim=1)
@@ -88,26 +88,26 @@ def price(plain: Weights, changed: Weights) -> float:
     return float((squares[0] / squares[1]).mean())
 
 
-def _next(rest: Tensor, seen: Tensor) -> Tensor | None:
+def _next(rest: Tensor, seen: Tensor, shifts: Tensor) -> Tensor | None:
     """Find a wave where it stands out most: in both outcomes, or in one of them."""
     parts = (rest, rest[:1], rest[1:])
-    clear = [_clearness(part, lambda part: _levelled(part, seen)) for part in parts]
+    clear = [_clearness(part, _levelled(part, seen), shifts) for part in parts]
     best = max(range(len(parts)), key=clear.__getitem__)
     return direction(parts[best].flatten(0, 1)) if clear[best] > 1 else None
 
 
-def _clearness(rest: Tensor, level: Callable[[Tensor], Tensor]) -> float:
+def _clearness(rest: Tensor, levelled: Tensor, shifts: Tensor) -> float:
     """Tell how much more lines (k, c, T) have in common than the most that shifted ones have.
 
     As they are and levelled, the less counts. Up to 1 there is nothing; a few shifts mostly show
     that already.
     """
     least = torch.inf
-    for rows in (rest, level(rest)):
+    for rows in (rest, levelled):
         found = float(strength(rows.flatten(0, 1)[None]))
         most = 1e-300
         for some in (slice(0, FIRST_SHIFTS), slice(FIRST_SHIFTS, SHIFTS)):
-            most = max(most, float(strength(_shifted(rows, some).flatten(1, 2)).max()))
+            most = max(most, float(strength(_shifted(rows, shifts[some]).flatten(1, 2)).max()))
             if found <= most:
                 return found / most
         least = min(least, found / most)
@@ -169,12 +169,23 @@ def balanced(weights: Weights, waves: Tensor, before: Tensor) -> Weights:
     return replace(weights, minus=weights.minus + change)
 
 
-def _shifted(rest: Tensor, some: slice) -> Tensor:
-    """Turn every line (k, c, T) around in time by a distance of its own, (s, k, c, T).
+def _shifts(site: Tensor, width: int) -> Tensor:
+    """Draw distances in time (SHIFTS, 1, c, 1) for lines on these sites (c,), one for each site.
+
+    What the lines of one site have in common is that site's, and no wave of all.
+    """
+    sites, place = torch.unique(site, return_inverse=True)
+    by = torch.randint(
+        width, (SHIFTS, 1, len(sites), 1), generator=torch.Generator().manual_seed(1)
+    )
+    return by[:, :, place]
+
+
+def _shifted(rest: Tensor, by: Tensor) -> Tensor:
+    """Turn every line (k, c, T) around in time by distances (s, 1, c, 1), (s, k, c, T).
 
     Both outcomes of a line go together: what they have in common is no wave of the lines.
     """
-    kinds, count, width = rest.shape
-    by = torch.randint(width, (SHIFTS, 1, count, 1), generator=torch.Generator().manual_seed(1))
-    place = ((torch.arange(width) + by[some]) % width).expand(-1, kinds, -1, -1)
+    kinds, _, width = rest.shape
+    place = ((torch.arange(width) + by) % width).expand(-1, kinds, -1, -1)
     return rest.expand(len(place), -1, -1, -1).gather(3, place)

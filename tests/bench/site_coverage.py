@@ -1,9 +1,9 @@
 """How often the truth lies in the interval where the lines of a site share shocks.
 
-    python -m tests.bench.site_coverage [--seeds 60]
+    python -m tests.bench.site_coverage [--seeds 120]
 
-Eight sites of five lines, 60 weeks, no effect; the shocks of a site are as large as its lines' own
-noise, or none. Four sites are upgraded as a whole, or two lines of every site.
+Forty lines on eight or three sites, 60 weeks, no effect; the shocks of a site are as large as its
+lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on logs.
 """
 
 from __future__ import annotations
@@ -12,60 +12,89 @@ import argparse
 import datetime as dt
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from analytics import gain
+from contracts.outcome import Interval
 from contracts.panel import Panel, Upgrades
 
-SITES, LINES, WEEKS, START = 8, 5, 60, 35
+COUNT, WEEKS, START = 40, 60, 35
+SHOCK = 0.05  # step of a site's own memory of .7
+LATER = (25, 33, 41, 49)  # weeks of the upgrades that come one after the other
+UPGRADED = {  # lines of each site
+    "whole sites": [5, 0] * 4,
+    "of each site": [2] * 8,
+    "unequal": [0, 1, 2, 3, 4, 5, 2, 1],
+    "staggered": [2] * 8,
+    "three sites": [6] * 3,
+}
+LAYOUTS = tuple(UPGRADED)
 
 
-def panel_of(seed: int, *, shock: float, is_whole: bool) -> tuple[pa.Table, Upgrades]:
-    """Draw a panel without any effect; `shock` is the step of a site's own memory of .7."""
+def panel_of(seed: int, *, shock: float, layout: str) -> tuple[pa.Table, Upgrades]:
+    """Draw a panel without any effect; the layout says which lines are upgraded, and when."""
     rng = np.random.default_rng(seed)
-    count = SITES * LINES
-    noise, shocks = rng.normal(0, 0.04, (2, count, WEEKS)), rng.normal(0, shock, (2, SITES, WEEKS))
+    upgraded_of = np.array(UPGRADED[layout])
+    noise = rng.normal(0, 0.04, (2, COUNT, WEEKS))
+    shocks = rng.normal(0, shock, (2, len(upgraded_of), WEEKS))
     for week in range(1, WEEKS):
         noise[:, :, week] += 0.5 * noise[:, :, week - 1]
         shocks[:, :, week] += 0.7 * shocks[:, :, week - 1]
-    site = np.repeat(np.arange(SITES), LINES)
+    site = np.arange(COUNT) * len(upgraded_of) // COUNT
+    place = np.arange(COUNT) - np.searchsorted(site, site)  # of a line on its site
     logs = noise + shocks[:, site]
-    is_upgraded = site < SITES // 2 if is_whole else np.arange(count) % LINES < 2
     days = [dt.date(2024, 1, 1) + dt.timedelta(weeks=week) for week in range(WEEKS)]
     table = pa.table(
         {
-            "line": [f"L{n:02}" for n in range(count) for _ in days],
-            "site": [f"site {site[n]}" for n in range(count) for _ in days],
-            "period": days * count,
+            "line": [f"L{n:02}" for n in range(COUNT) for _ in days],
+            "site": [f"site {site[n]}" for n in range(COUNT) for _ in days],
+            "period": days * COUNT,
             "output": np.exp(6 + logs[0]).ravel(),
             "unit_cost": np.exp(2 + logs[1]).ravel(),
         }
     )
-    names = [f"L{n:02}" for n in np.flatnonzero(is_upgraded)]
-    return table, Upgrades(pa.table({"line": names, "upgraded_on": [days[START]] * len(names)}))
+    upgraded = np.flatnonzero(place < upgraded_of[site])
+    weeks = np.resize(LATER, len(upgraded)) if layout == "staggered" else [START] * len(upgraded)
+    dates = {
+        "line": [f"L{n:02}" for n in upgraded],
+        "upgraded_on": [days[week] for week in weeks],
+    }
+    return table, Upgrades(pa.table(dates))
 
 
-def inside(table: pa.Table, upgrades: Upgrades) -> list[bool]:
-    """Tell whether no effect lies in the programme's two intervals."""
+def judged(table: pa.Table, upgrades: Upgrades) -> npt.NDArray[np.float64]:
+    """Say of both outcomes (2, 3) whether no effect is inside, how wide and how far off."""
     found = gain.fit(Panel(table), upgrades)
-    return [found.alpha.low < 1 < found.alpha.high, found.beta.low < 0 < found.beta.high]
+    beta = found.beta
+    cost = Interval(1 - beta.estimate, 1 - beta.high, 1 - beta.low)
+    return np.array(
+        [
+            [one.low < 1 < one.high, np.log(one.high / one.low), np.log(one.estimate)]
+            for one in (found.alpha, cost)
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=120)
+    parser.add_argument("--layouts", default=",".join(LAYOUTS))
     asked = parser.parse_args()
-    print("shock  upgraded      inside, site untold  told")
-    for shock in (0.05, 0.0):
-        for is_whole in (True, False):
-            hits: dict[bool, list[bool]] = {True: [], False: []}
+    print("shock  upgraded      site    inside  width  root mean square error")
+    for shock in (SHOCK, 0.0):
+        for layout in asked.layouts.split(","):
+            rows: dict[str, list[npt.NDArray[np.float64]]] = {"untold": [], "told": []}
             for seed in range(asked.seeds):
-                table, upgrades = panel_of(seed, shock=shock, is_whole=is_whole)
-                hits[True] += inside(table, upgrades)
-                hits[False] += inside(table.drop_columns(["site"]), upgrades)
-            name = "whole sites" if is_whole else "of each site"
-            untold, told = (np.mean(hits[which]) for which in (False, True))
-            print(f"{shock:5.2f}  {name:13s} {untold:18.3f} {told:6.3f}", flush=True)
+                table, upgrades = panel_of(seed, shock=shock, layout=layout)
+                rows["told"].append(judged(table, upgrades))
+                rows["untold"].append(judged(table.drop_columns(["site"]), upgrades))
+            for name, found in rows.items():
+                inside, width, away = np.concatenate(found).T
+                figures = (
+                    f"{inside.mean():.3f} {width.mean():6.4f} {np.sqrt(np.mean(away**2)):6.4f}"
+                )
+                print(f"{shock:5.2f}  {layout:13s} {name:7s} {figures}", flush=True)
 
 
 if __name__ == "__main__":
