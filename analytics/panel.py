@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from contracts.errors import ConfigError, DataError
 from contracts.outcome import LeftOut, LeftOutReason
-from contracts.panel import Panel
+from contracts.panel import SITE, Panel
 from contracts.periods import PERIODS_SCHEMA
 
 if TYPE_CHECKING:
@@ -123,10 +123,11 @@ def build(
     `periods` has one row per line, period (its first day) and metric, with the columns of
     PERIODS_SCHEMA. Metrics that are not named are ignored.
 
-    The panel's covariates are those named: load_hours (active_share x hours of the period), mix,
-    ambient_c. Coverage is good_count / the number expected, which is the median over the line's
-    periods of that metric, so that a line with few readings is not taken for one with gaps. A
-    period is left out, with the reason, when a metric is missing or covered by less than
+    The panel says of each line at which `site` it stands, if `periods` has such a column and knows
+    it of every line. Its covariates are those named: load_hours (active_share x hours of the
+    period), mix, ambient_c. Coverage is good_count / the number expected, which is the median over
+    the line's periods of that metric, so that a line with few readings is not taken for one with
+    gaps. A period is left out, with the reason, when a metric is missing or covered by less than
     `coverage_min`, or when output, cost or load hours are not above zero. `hours_per_period` is
     the most frequent distance of two periods if not given.
 
@@ -151,7 +152,8 @@ def build(
             f"({first.line}, {first.period}) for {first.reason} {first.detail}; "
             "check the metrics' names and the readings"
         )
-    return Built(Panel(_table(kept, _panel_columns(names))), left_out, _table(kept, ["coverage"]))
+    table = _with_site(_table(kept, _panel_columns(names)), periods)
+    return Built(Panel(table), left_out, _table(kept, ["coverage"]))
 
 
 def _checked(periods: pa.Table, names: MetricNames) -> pd.DataFrame:
@@ -275,6 +277,15 @@ def _panel_columns(names: MetricNames) -> list[str]:
     covariates = (("state", "load_hours"), ("mix", "mix"), ("ambient_c", "ambient_c"))
     named = [column for role, column in covariates if getattr(names, role) is not None]
     return ["output", "unit_cost", *named]
+
+
+def _with_site(panel: pa.Table, periods: pa.Table) -> pa.Table:
+    if SITE not in periods.column_names:
+        return panel
+    known = zip(periods["line"].to_pylist(), periods[SITE].to_pylist(), strict=True)
+    site_of = {line: site for line, site in known if site}
+    sites = [site_of.get(line) for line in panel["line"].to_pylist()]
+    return panel if None in sites else panel.add_column(1, SITE, pa.array(sites, pa.string()))
 
 
 def _table(rows: pd.DataFrame, columns: list[str]) -> pa.Table:

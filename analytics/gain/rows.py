@@ -126,7 +126,10 @@ def days(table: pa.Table, name: str) -> Days:
 def _sites(
     table: pa.Table, lines: tuple[str, ...], line: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Give the number of each line's site; raise DataError for a line on two or on none."""
+    """Give the number of each line's site; raise DataError for a line on two or on none.
+
+    What moves the only site moves all its lines, and the periods take it up: it is no site then.
+    """
     if SITE not in table.column_names:
         return np.arange(len(lines))
     names, code = _coded(table, SITE)
@@ -137,7 +140,7 @@ def _sites(
         name = lines[line[moved[0]]]
         both = f"{names[code[moved[0]]]} and {names[site[line[moved[0]]]]}"
         raise DataError(f"the line {name!r} stands on two sites, {both}: give it two names")
-    return site
+    return site if len(names) > 1 else np.arange(len(lines))
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -25,11 +25,10 @@ def panel(
     store: StoreOption = None,
     config: ConfigOption = None,
     *,
-    site: Annotated[bool, typer.Option("--site", help="Say where each line stands.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the panel of lines and periods that the readings of a store make."""
     from gainline.gains.panels import Wish, write_panel
 
-    settings, wish = settings_of(config, store=store), Wish(out, upgrades, every, site)
+    settings, wish = settings_of(config, store=store), Wish(out, upgrades, every)
     interruptible(lambda: write_panel(settings, wish, in_json=as_json))

@@ -29,7 +29,6 @@ class Wish:
     out: Path
     upgrades: Path | None = None
     every: Every = "week"
-    has_site: bool = False
 
 
 def write_panel(settings: Settings, wish: Wish, *, in_json: bool) -> None:
@@ -51,17 +50,10 @@ def write_panel(settings: Settings, wish: Wish, *, in_json: bool) -> None:
         raise DataError("no line has a reading: check the places of the tags and the readings")
     built = valuation.built_panel(settings, table)
     panel = built.panel.table.append_column("coverage", built.coverage["coverage"])
-    write_table(_with_site(panel, table) if wish.has_site else panel, wish.out)
+    write_table(panel, wish.out)
     if wish.upgrades is not None:
         write_table(valuation.upgrades(settings).table, wish.upgrades)
     _show(panel, built.left_out, wish.out, in_json=in_json)
-
-
-def _with_site(panel: pa.Table, long: pa.Table) -> pa.Table:
-    """Say of each line at which site it stands."""
-    sites = dict(zip(long["line"].to_pylist(), long["site"].to_pylist(), strict=True))
-    names = pa.array([sites[line] for line in panel["line"].to_pylist()], pa.string())
-    return panel.append_column("site", names)
 
 
 def _show(panel: pa.Table, left_out: tuple[LeftOut, ...], out: Path, *, in_json: bool) -> None:

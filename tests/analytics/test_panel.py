@@ -97,6 +97,13 @@ def test_a_period_that_cannot_be_used_is_left_out_with_the_reason(
     assert result.coverage.num_rows == 7
 
 
+def test_a_line_stands_at_its_site_where_every_lines_site_is_known() -> None:
+    rows = [row | {"site": {"L0": "lyon", "L1": "turin"}[row["line"]]} for row in long_table()]
+    assert built(rows).panel.table["site"].to_pylist() == ["lyon"] * 4 + ["turin"] * 4
+    nowhere = [row | {"site": row["site"] if row["line"] == "L0" else None} for row in rows]
+    assert "site" not in built(nowhere).panel.table.column_names
+
+
 def test_a_period_that_costs_nothing_is_left_out() -> None:
     nothing = {("L0", 0, metric): {"increase": 0.0} for metric in ("energy", "material")}
     (gone,) = built(long_table(change=nothing)).left_out

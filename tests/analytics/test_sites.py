@@ -96,6 +96,13 @@ def test_a_site_for_each_line_is_no_site() -> None:
     np.testing.assert_allclose(plain.draws, told.draws, atol=1e-12)
 
 
+def test_one_site_for_all_lines_is_no_site() -> None:
+    table, upgrades = panel_of(5, shock=SHOCK, layout="of each site")
+    untold = table.drop_columns(["site"])
+    told = untold.append_column("site", pa.array(["lyon"] * table.num_rows))
+    assert gain.fit(Panel(told), upgrades) == gain.fit(Panel(untold), upgrades)
+
+
 def test_controls_of_one_site_alone_are_no_evidence_of_a_cause() -> None:
     panel, upgrades = plant(2, alpha=1.2)
     upgraded = set(upgrades["line"])

@@ -88,7 +88,7 @@ def test_an_upgrade_that_somebody_noted_is_written_too(store: Path, tmp_path: Pa
 def test_a_panel_by_the_day_lists_days_of_which_nothing_came(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert written(store, str(tmp_path / "panel.parquet"), "--every", "day", "--site") == 0
+    assert written(store, str(tmp_path / "panel.parquet"), "--every", "day") == 0
     table = read_table(tmp_path / "panel.parquet")
     assert table.num_rows == 18
     assert set(table["site"].to_pylist()) == {"s"}
