@@ -19,6 +19,7 @@ import pytest
 from contracts.errors import ConfigError, DataError, TransientError
 from contracts.message import Origin
 from gainline import flow
+from gainline.cli import run
 from gainline.config import wiring
 from gainline.config.loading import Settings
 from gainline.config.sections import StoreSection
@@ -161,18 +162,18 @@ def test_a_folder_that_is_no_store_is_named(tmp_path: Path, settings: Settings) 
     assert [path.name for path in folder.iterdir()] == ["letter"]
 
 
-def test_the_command_line_takes_several_files_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_command_line_takes_several_files_and_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = tmp_path / "store"
     files = [csv(tmp_path, 10), csv(tmp_path, 20, first=10, name="more.csv")]
     done = gainline("ingest", "--from", *files, "--store", store)
     assert (done.returncode, done.stderr) == (0, "")
     assert "20 readings stored" in done.stdout
-    wrong = gainline("ingest", files[0], "--store", store)
-    assert wrong.returncode == 2
-    assert "--from" in wrong.stderr
-    missing = gainline("ingest", "--from", tmp_path / "no.csv", "--store", store)
-    assert missing.returncode == 1
-    assert missing.stderr.count("\n") == 1
+    assert run(["ingest", str(files[0]), "--store", str(store)]) == 2
+    assert "--from" in capsys.readouterr().err
+    assert run(["ingest", "--from", str(tmp_path / "no.csv"), "--store", str(store)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_an_ingest_that_takes_nothing_is_waited_for_only_so_long(settings: Settings) -> None:

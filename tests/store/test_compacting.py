@@ -203,7 +203,7 @@ COMMITS = st.lists(st.lists(ROW, min_size=1, max_size=12), min_size=2, max_size=
 @given(
     commits=COMMITS, steps_us=st.integers(1, DAY_US // 3), sizes=st.tuples(*[st.integers(1, 9)] * 2)
 )
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_readings_are_the_same_whatever_times_they_have(
     tmp_path_factory: pytest.TempPathFactory,
     commits: list[list[tuple[str, int | None, float | None]]],
