@@ -6,8 +6,9 @@ and fall together. A contrast whose weights give such a wave the same mean after
 see it, on any line, whatever its share in it.
 
 Whether there is one is asked of the same residuals, each line's shifted in time by itself: that
-keeps every line's memory and takes away what they have in common. The lines of one site are
-shifted together, so that its shocks are no wave.
+keeps every line's memory and takes away what they have in common. Where sites are told, it is asked
+of what sites differ by and of what the lines of a site differ by: shocks of sites fill a few of
+these rows, each in its own time, and are no wave.
 
 References: effects under common factors, Bai (2009) and Xu (2017); the choice of their number by
 leading singular values beside permuted ones as in Buja and Eyuboglu (1992).
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analytics.gain import baseline
+from analytics.gain import baseline, sites
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from analytics.gain.contrasts import Weights
     from analytics.gain.design import Grid
 
@@ -62,12 +65,14 @@ def common(grid: Grid) -> Tensor:
     base = baseline.two_way(grid.y, grid.x, used)
     seen = used[controls]
     rest = baseline.residuals(base, grid.y, grid.x, used)[:, controls]  # (2, c, T)
-    shifts = _shifts(grid.site[controls], len(grid.periods))
-    size = rest.square().sum(dim=2, keepdim=True) / seen.sum(dim=1)[:, None].clamp(min=1)
-    rest = rest / size.sqrt().clamp(min=1e-300)
+    rest = _of_one_size(rest, seen)
+    if sites.are_told(grid.site[controls]):
+        turn = apart(grid.site[controls])
+        seen = (turn.abs() > 1e-9).double() @ seen.double() > 0
+        rest = _of_one_size(turn @ rest, seen)
     found = none(grid)
     for _ in range(WAVES_MAX):
-        wave = _next(rest, seen, shifts)
+        wave = _next(rest, seen)
         if wave is None:
             break
         found = torch.cat([found, wave[:, None]], dim=1)
@@ -88,26 +93,26 @@ def price(plain: Weights, changed: Weights) -> float:
     return float((squares[0] / squares[1]).mean())
 
 
-def _next(rest: Tensor, seen: Tensor, shifts: Tensor) -> Tensor | None:
+def _next(rest: Tensor, seen: Tensor) -> Tensor | None:
     """Find a wave where it stands out most: in both outcomes, or in one of them."""
     parts = (rest, rest[:1], rest[1:])
-    clear = [_clearness(part, _levelled(part, seen), shifts) for part in parts]
+    clear = [_clearness(part, lambda part: _levelled(part, seen)) for part in parts]
     best = max(range(len(parts)), key=clear.__getitem__)
     return direction(parts[best].flatten(0, 1)) if clear[best] > 1 else None
 
 
-def _clearness(rest: Tensor, levelled: Tensor, shifts: Tensor) -> float:
+def _clearness(rest: Tensor, level: Callable[[Tensor], Tensor]) -> float:
     """Tell how much more lines (k, c, T) have in common than the most that shifted ones have.
 
     As they are and levelled, the less counts. Up to 1 there is nothing; a few shifts mostly show
     that already.
     """
     least = torch.inf
-    for rows in (rest, levelled):
+    for rows in (rest, level(rest)):
         found = float(strength(rows.flatten(0, 1)[None]))
         most = 1e-300
         for some in (slice(0, FIRST_SHIFTS), slice(FIRST_SHIFTS, SHIFTS)):
-            most = max(most, float(strength(_shifted(rows, shifts[some]).flatten(1, 2)).max()))
+            most = max(most, float(strength(_shifted(rows, some).flatten(1, 2)).max()))
             if found <= most:
                 return found / most
         least = min(least, found / most)
@@ -169,23 +174,35 @@ def balanced(weights: Weights, waves: Tensor, before: Tensor) -> Weights:
     return replace(weights, minus=weights.minus + change)
 
 
-def _shifts(site: Tensor, width: int) -> Tensor:
-    """Draw distances in time (SHIFTS, 1, c, 1) for lines on these sites (c,), one for each site.
+def apart(site: Tensor) -> Tensor:
+    """Turn lines on these sites (c,) into what they differ by, (c - 1, c).
 
-    What the lines of one site have in common is that site's, and no wave of all.
+    The first rows are what sites differ by, the others what lines of a site differ by. All are of
+    size 1 and at right angles: where the lines of a site are equally alike, as sites of one size
+    are, the rows have nothing in common.
+
+    >>> turn = apart(torch.tensor([0, 0, 1, 1]))
+    >>> shock = torch.tensor([5.0, 5.0, 0.0, 0.0]).double()
+    >>> (turn @ shock).abs().round(decimals=9).tolist()
+    [5.0, 0.0, 0.0]
     """
-    sites, place = torch.unique(site, return_inverse=True)
-    by = torch.randint(
-        width, (SHIFTS, 1, len(sites), 1), generator=torch.Generator().manual_seed(1)
-    )
-    return by[:, :, place]
+    first = sites.member(site)
+    first[:, 0] = 1.0
+    basis, _ = torch.linalg.qr(torch.cat([first, torch.eye(len(site)).to(first)], dim=1))
+    return basis.T[1:]
 
 
-def _shifted(rest: Tensor, by: Tensor) -> Tensor:
-    """Turn every line (k, c, T) around in time by distances (s, 1, c, 1), (s, k, c, T).
+def _of_one_size(rest: Tensor, seen: Tensor) -> Tensor:
+    size = rest.square().sum(dim=2, keepdim=True) / seen.sum(dim=1)[:, None].clamp(min=1)
+    return rest / size.sqrt().clamp(min=1e-300)
+
+
+def _shifted(rest: Tensor, some: slice) -> Tensor:
+    """Turn every line (k, c, T) around in time by a distance of its own, (s, k, c, T).
 
     Both outcomes of a line go together: what they have in common is no wave of the lines.
     """
-    kinds, _, width = rest.shape
-    place = ((torch.arange(width) + by) % width).expand(-1, kinds, -1, -1)
+    kinds, count, width = rest.shape
+    by = torch.randint(width, (SHIFTS, 1, count, 1), generator=torch.Generator().manual_seed(1))
+    place = ((torch.arange(width) + by[some]) % width).expand(-1, kinds, -1, -1)
     return rest.expand(len(place), -1, -1, -1).gather(3, place)

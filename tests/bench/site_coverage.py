@@ -2,7 +2,7 @@
 
     python -m tests.bench.site_coverage [--seeds 120]
 
-Forty lines on eight or three sites, 60 weeks, no effect; the shocks of a site are as large as its
+Forty lines on eight, three or two sites, 60 weeks, no effect; the shocks of a site are as large as its
 lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on logs.
 """
 
@@ -28,6 +28,7 @@ UPGRADED = {  # lines of each site
     "unequal": [0, 1, 2, 3, 4, 5, 2, 1],
     "staggered": [2] * 8,
     "three sites": [6] * 3,
+    "two sites": [10] * 2,
 }
 LAYOUTS = tuple(UPGRADED)
 
