@@ -188,7 +188,7 @@ def apart(site: Tensor) -> Tensor:
     """
     first = sites.member(site)
     first[:, 0] = 1.0
-    basis, _ = torch.linalg.qr(torch.cat([first, torch.eye(len(site)).to(first)], dim=1))
+    basis: Tensor = torch.linalg.qr(torch.cat([first, torch.eye(len(site)).to(first)], dim=1))[0]
     return basis.T[1:]
 
 

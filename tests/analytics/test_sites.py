@@ -75,8 +75,8 @@ def test_shocks_of_sites_are_no_wave_once_the_sites_are_told() -> None:
 
 @pytest.mark.parametrize("layout", ["of each site", "three sites", "two sites"])
 def test_a_wave_through_all_sites_is_found_also_when_they_are_told(layout: str) -> None:
-    table, upgrades = panel_of(1, shock=0.0, layout=layout)
-    share = np.random.default_rng(1).normal(1, 0.8, size=(40, 1))
+    table, upgrades = panel_of(2, shock=0.0, layout=layout)
+    share = np.random.default_rng(2).normal(1, 0.8, size=(40, 1))
     wave = np.exp(share * 0.1 * np.sin(np.arange(60) / 9))
     waved = table.set_column(3, "output", pa.array(table["output"].to_numpy() * wave.ravel()))
     grid, _ = design.build(Panel(waved), upgrades, ramp=0, anticipation=0)
