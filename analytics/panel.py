@@ -285,7 +285,7 @@ def _with_site(panel: pa.Table, periods: pa.Table) -> pa.Table:
     known = zip(periods["line"].to_pylist(), periods[SITE].to_pylist(), strict=True)
     site_of = {line: site for line, site in known if site}
     sites = [site_of.get(line) for line in panel["line"].to_pylist()]
-    return panel if None in sites else panel.add_column(1, SITE, pa.array(sites, pa.string()))
+    return panel if None in sites else panel.append_column(SITE, pa.array(sites, pa.string()))
 
 
 def _table(rows: pd.DataFrame, columns: list[str]) -> pa.Table:

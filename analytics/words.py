@@ -115,6 +115,7 @@ _REPORT = {
     "truth_title": "The simulation's true gain beside the estimate",
     "true_value": "True value",
     "inside": "Inside the interval",
+    "misses": "Of {level} intervals {rest} miss the truth; if fewer did, they would be too wide.",
     "yes": "yes",
     "no": "no",
     "verdict": "Verdict",

@@ -277,10 +277,12 @@ def _summary(source: Source, counts: Counts, report: Report) -> Iterator[str]:
         ("alpha", report.gain.alpha, books.alpha),
         ("beta ", report.gain.beta, books.beta),
     ):
-        place = "inside" if found.low <= truth <= found.high else "outside"
+        is_inside = found.low <= truth <= found.high
+        missed = f"outside, as {1 - report.gain.level:.0%} of such intervals are"
         yield (
             f"  {name} {found.estimate:.4f}, {report.gain.level:.0%} interval"
-            f" {found.low:.4f} to {found.high:.4f}; truth {truth:.4f}, {place}"
+            f" {found.low:.4f} to {found.high:.4f}; truth {truth:.4f},"
+            f" {'inside' if is_inside else missed}"
         )
 
 

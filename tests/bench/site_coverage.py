@@ -3,7 +3,8 @@
     python -m tests.bench.site_coverage [--seeds 120]
 
 Forty lines on eight, three or two sites, 60 weeks, no effect; the shocks of a site are as large as
-its lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on logs.
+its lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on
+logs.
 """
 
 from __future__ import annotations
