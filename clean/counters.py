@@ -1,9 +1,9 @@
 """The counter rule: a counter runs backwards.
 
 A counter that begins again is no fault. Where it falls to near zero it was reset, and what it
-shows has been counted since: so the periods take it, too (store/panel.sql). Where a rollover is
-told and the way through it, v + rollover - v', is no longer than what may have been counted, it
-went through the end of its register. A fall that is neither takes back what was counted.
+shows has been counted since: so the periods take it, too. Where a rollover is told and the way
+through it, v + rollover - v', is no longer than what may have been counted, it went through the end
+of its register. A fall that is neither takes back what was counted.
 
 What may have been counted between two readings is twice the .97 quantile of its growth between two
 readings, times the intervals that have passed.

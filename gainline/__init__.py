@@ -23,7 +23,8 @@ def connect(store: str | Path) -> Connection:
     # a command or a program that does not ask loads no DuckDB
     from pathlib import Path  # noqa: PLC0415  # see above
 
-    from store import query, table_macros  # noqa: PLC0415  # see above
+    from store import query  # noqa: PLC0415  # see above
+    from store.views import table_macros  # noqa: PLC0415  # see above
 
     connection = query.connect(Path(store))
     table_macros.add_table_macros(connection)

@@ -201,7 +201,7 @@ def judge(
             raise typer.BadParameter("what to judge again begins at a time: add --from T")
         return _serve_one("judge", settings_of(config, store=store), config)
     from gainline.judging.rejudging import Wish, rejudge, show_rejudged
-    from store.history import Span
+    from store.rejudging.history import Span
 
     if end is not None and end <= begin:
         raise typer.BadParameter(f"--to {end} is not after --from {begin}")

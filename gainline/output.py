@@ -21,7 +21,7 @@ from store.query import fetch, fetch_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from store.answers import Answer
+    from store.views.answers import Answer
 
 Row = tuple[Any, ...]
 

@@ -14,27 +14,27 @@ import pyarrow.compute as pc
 from contracts.batches import RAW_SCHEMA, Progress, RawBatch
 from contracts.errors import ContractError, TransientError
 from store import failures, tables
-from store.brought import brought_by
-from store.catalog import attach, kept_open
-from store.commit import Addition, AlreadyCommittedError, Committer
-from store.creation import is_complete, renew_views, steps
-from store.durable import sync_folder
-from store.folder import Folder
-from store.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
-from store.migration import migrated
-from store.notes import commit_name, known_of, notes_table
-from store.progress import ProgressKeeper, ProgressRow, require_next
-from store.raw_rows import raw_between
-from store.rejudging import Rejudging
-from store.rule_versions import filed, rule_version
-from store.tag_entries import (
+from store.catalog.attachment import attach, kept_open
+from store.catalog.creation import is_complete, renew_views, steps
+from store.catalog.migration import migrated
+from store.catalog.rule_versions import filed, rule_version
+from store.catalog.tag_entries import (
     entries_of,
     entries_since,
     known_tags,
     last_revision,
     unknown_of,
 )
-from store.tag_names import Names, changed_rows, last_naming, names_in
+from store.catalog.tag_names import Names, changed_rows, last_naming, names_in
+from store.commits.brought import brought_by
+from store.commits.commit import Addition, AlreadyCommittedError, Committer
+from store.commits.notes import commit_name, known_of, notes_table
+from store.commits.progress import ProgressKeeper, ProgressRow, require_next
+from store.commits.raw_rows import raw_between
+from store.place.durable import sync_folder
+from store.place.folder import Folder
+from store.place.locks import COMMIT_WAIT_S, REJUDGE_WAIT_S, claim, committing
+from store.rejudging.rejudging import Rejudging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from contracts.batches import CleanCommit, RawCommit
     from contracts.notes import Note
     from contracts.tags import Tag
-    from store.history import Span
-    from store.locks import Lock
+    from store.place.locks import Lock
+    from store.rejudging.history import Span
 
 # What a process may be to a store; there is at most one of each at a time.
 Writer = Literal["ingest", "judge", "reports", "maintain", "tags", "notes", "rejudge"]
@@ -292,7 +292,7 @@ class Lake:
     def record_report(self, report: ReportSlot, estimates: pa.Table | None = None) -> None:
         """Note a report that was made, once, with what it has estimated of the upgrades.
 
-        A slot that is noted already stays as it is. `estimates` as store.gain_estimates gives them.
+        A slot that is noted already stays as it is. `estimates` as gain_estimates gives them.
         """
 
         def work() -> None:

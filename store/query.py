@@ -9,13 +9,13 @@ import duckdb
 
 from contracts.errors import GainlineError
 from store import failures
-from store.answers import Answer
-from store.catalog import attach, enter, unattached
-from store.confinement import confine
-from store.flag_macros import add_macros
-from store.folder import Folder
-from store.statements import only_statement
-from store.table_macros import add_table_macros
+from store.catalog.attachment import attach, enter, unattached
+from store.place.folder import Folder
+from store.views.answers import Answer
+from store.views.confinement import confine
+from store.views.flag_macros import add_macros
+from store.views.statements import only_statement
+from store.views.table_macros import add_table_macros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def connect_confined(folder: Path, *, memory_mb: int) -> duckdb.DuckDBPyConnecti
     """Open the lake for SQL of others, and confine this process to it, for good. As `connect`.
 
     For a process that has begun for this alone. DuckDB refuses to reach any other file and to
-    change its settings; the kernel holds the same, as `store.confinement.confine` says.
+    change its settings; the kernel holds the same, as `store.views.confinement.confine` says.
     """
     place = Folder(folder)
     place.require_store()

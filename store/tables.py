@@ -76,7 +76,7 @@ CLEAN_READINGS = Table(
 )
 
 # What the readings of a tag in a minute or an hour come to: any number of parts, which sum up.
-# Made of those that `store.rolling` has come to; the views add what is newer. Only segments.
+# Made of those that rolling has come to; the views add what is newer. Only segments.
 _PARTS_COLUMNS = pa.schema(
     [
         _needed("tag", pa.string()),
@@ -98,7 +98,7 @@ HOUR_PARTS = Table("clean", "hour_parts", _PARTS_COLUMNS)
 # The newest reading of each tag that is not stamped in the future, of those rolled up.
 LATEST_PARTS = Table("clean", "latest_parts", CLEAN_READINGS.columns)
 
-# What each line did in each shift, kept by store.kept_shifts: a segment a week. Beside the sums,
+# What each line did in each shift, kept by kept_shifts: a segment a week. Beside the sums,
 # what was planned of the line when they were made, and the fingerprint of the plan of its day.
 SHIFT_SUMS = Table(
     "clean",

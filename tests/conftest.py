@@ -15,8 +15,8 @@ import structlog
 from contracts.message import Address
 from ingest.broker import embedded_broker
 from ingest.journal import Journal
-from store.location import PASSWORD as PASSWORD_VARIABLE
-from store.location import SECRET_KEY, Location
+from store.place.location import PASSWORD as PASSWORD_VARIABLE
+from store.place.location import SECRET_KEY, Location
 from tests import servers
 from tests.authority import Authority
 

@@ -24,7 +24,7 @@ from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from ingest.sources import Sources
-from store.kept_shifts import keep_shifts
+from store.shifts.kept_shifts import keep_shifts
 
 PLAN = PlantPlan()
 WHOLE_LINE = "/L01/"

@@ -27,7 +27,7 @@ from gainline.page.flowstate import flow_state
 from gainline.reports.schedule import due_slots
 from gainline.running.partitions import partitions
 from ingest.noted import check_topic
-from store.scrub_rounds import ROUND, standing
+from store.safety.scrub_rounds import ROUND, standing
 
 PACKAGES = ("gainline", "ingest", "clean", "store", "analytics", "contracts")
 # Below this a commit and its journal may not fit: a gigabyte is minutes at full speed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.location import Location, settle
+from store.place.location import Location, settle
 
 if TYPE_CHECKING:
     from gainline.config.loading import Settings

@@ -28,7 +28,7 @@ from ingest.noted import NoteTopics
 from ingest.readings import Limits, Rules
 from ingest.sources import Sources
 from store.lake import Lake, Writer
-from store.retaining import Retention
+from store.upkeep.retaining import Retention
 
 BYTES_PER_MB = 1 << 20
 

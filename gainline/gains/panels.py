@@ -18,8 +18,8 @@ from gainline.config.store_place import store_folder
 from gainline.files.tables import refuse_target, write_table
 from gainline.notes.in_force import notes_in_force, places_of_lines
 from gainline.reports.notes import applied
-from store.periods import Every, periods
 from store.query import connect
+from store.shifts.periods import Every, periods
 
 
 @dataclass(frozen=True)

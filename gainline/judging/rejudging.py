@@ -25,10 +25,10 @@ from gainline.config.made_tags import new_entries
 from gainline.config.rules_in_force import rules_in_force
 from gainline.config.store_place import store_folder
 from gainline.output import as_text
-from store.folder import Folder
-from store.history import JudgedTag, Span
 from store.lake import Lake
-from store.rejudging import Outcome, Rejudging
+from store.place.folder import Folder
+from store.rejudging.history import JudgedTag, Span
+from store.rejudging.rejudging import Outcome, Rejudging
 
 if TYPE_CHECKING:
     import numpy.typing as npt

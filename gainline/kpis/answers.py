@@ -14,7 +14,7 @@ from gainline.config.store_place import store_folder
 from gainline.kpis.notes import Said
 from gainline.kpis.planning import Plan, plan_of, within
 from gainline.output import as_json, as_text
-from store.shift_sums import ShiftMetrics, Span, newest_sums, shift_sums
+from store.shifts.shift_sums import ShiftMetrics, Span, newest_sums, shift_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ from contracts.notes import Note, NoteKind
 from gainline.config.calendars import calendar_of
 from gainline.notes.in_force import notes_in_force, places_of_lines, with_planned_stops
 from store.query import connect
-from store.shift_sums import Apart, Span
+from store.shifts.shift_sums import Apart, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

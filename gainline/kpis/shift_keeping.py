@@ -12,7 +12,7 @@ from analytics.shifts import Calendar, Spell, day_of, moment_at, spell_table, sp
 from gainline.config.store_place import store_folder
 from gainline.kpis.answers import shift_metrics, worth_of_piece
 from gainline.kpis.planning import Plan, plan_of, within
-from store.kept_shifts import LinePlan, Planned, keep_shifts
+from store.shifts.kept_shifts import LinePlan, Planned, keep_shifts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gainline.config.loading import Settings
-    from store.shift_sums import Span
+    from store.shifts.shift_sums import Span
 
 
 def keep_shifts_of(

@@ -24,8 +24,8 @@ from gainline.config.sections import (
     ShiftSection,
     UpgradeSection,
 )
-from store.line_names import MACHINES_SQL
 from store.query import Connection, answer, connect
+from store.shifts.line_names import MACHINES_SQL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

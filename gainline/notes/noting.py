@@ -20,8 +20,8 @@ from gainline.config.loading import Settings
 from gainline.config.store_place import store_folder
 from gainline.files.csv_lists import lines_of
 from gainline.output import FORMULA_STARTS, Format, as_json, as_text, print_answer
-from store.folder import Folder
 from store.lake import Lake
+from store.place.folder import Folder
 from store.query import fetch_rows
 
 # What a list has beside what was said; an import leaves it aside.

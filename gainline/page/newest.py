@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from contracts.errors import DataError, GainlineError
 from gainline.output import as_json
-from store.latest import Latest
+from store.sums.latest import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class NewestReadings:
     def answer(self, wanted: Mapping[str, str]) -> str:
         """Give a JSON list, one object a tag. Raises DataError for words that are not ASKABLE.
 
-        And GainlineError as store.latest.Latest, where there is no store yet, too.
+        And GainlineError as store.sums.latest.Latest, where there is no store yet, too.
         """
         unknown = sorted(wanted.keys() - set(ASKABLE))
         if unknown:

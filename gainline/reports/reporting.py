@@ -29,10 +29,10 @@ from gainline.notes.in_force import NOTES_SQL, notes_in_force, places_of_lines
 from gainline.reports.notes import applied
 from gainline.reports.performance import commands, performance
 from gainline.reports.schedule import due_slots
-from store.gain_estimates import estimates_of
+from store.commits.gain_estimates import estimates_of
 from store.lake import Lake, ReportSlot
-from store.periods import periods_sql
 from store.query import Connection, answer, connect
+from store.shifts.periods import periods_sql
 
 SPAN_SQL = "SELECT min(source_time) AS first, max(source_time) AS last FROM clean.readings"
 QUALITY_SQL = """

@@ -24,11 +24,11 @@ from gainline.config.store_place import store_folder
 from gainline.running.ingestion import ingest
 from gainline.running.loops import Stop, drain, guarded, kept_up, patiently, started
 from gainline.running.telemetry import show_alive, tell_ready
-from store.maintain import maintain as keep_in_order
-from store.maintain import merge_small
-from store.retaining import Retention
-from store.rolling import roll_up
-from store.scrub_rounds import scrub_slice
+from store.safety.scrub_rounds import scrub_slice
+from store.sums.rolling import roll_up
+from store.upkeep.maintain import maintain as keep_in_order
+from store.upkeep.maintain import merge_small
+from store.upkeep.retaining import Retention
 
 # A judge that polls twice a commit adds at most half of it to the age of a verdict.
 JUDGE_POLLS_PER_COMMIT = 2

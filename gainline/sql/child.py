@@ -21,7 +21,7 @@ from store.query import ask, connect_confined
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store.answers import Answer
+    from store.views.answers import Answer
 
 # A defect of ours; the lines before it say which.
 EXIT_BROKEN = 1

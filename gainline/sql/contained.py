@@ -26,7 +26,7 @@ from gainline.sql.frames import (
     Question,
     Shown,
 )
-from store.location import SECRETS
+from store.place.location import SECRETS
 
 if TYPE_CHECKING:
     from pathlib import Path

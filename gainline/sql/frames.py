@@ -32,7 +32,7 @@ class Opening(msgspec.Struct):
 
     folder: str
     memory_mb: int
-    secrets: dict[str, str] = {}  # of store.location.SECRETS
+    secrets: dict[str, str] = {}  # of store.place.location.SECRETS
 
 
 class Question(msgspec.Struct):

@@ -25,7 +25,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# What is read of a statement that does not end: more is refused by `store.statements`.
+# What is read of a statement that does not end: more is refused by `store.views.statements`.
 STATEMENT_CHARS_MAX = 1 << 20
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 

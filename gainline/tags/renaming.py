@@ -13,8 +13,8 @@ from contracts.tags import Tag
 from gainline.config.loading import Settings
 from gainline.config.places import tag_maker
 from gainline.config.store_place import store_folder
-from store.folder import Folder
 from store.lake import Lake
+from store.place.folder import Folder
 from store.query import fetch_rows
 
 # What a name for all tags below another ends with.

@@ -17,8 +17,8 @@ from gainline.config.made_tags import made_tag
 from gainline.config.places import tag_maker
 from gainline.files.csv_lists import lines_of
 from gainline.output import FORMULA_STARTS, Format, as_text, print_answer
-from store.folder import Folder
 from store.lake import Lake
+from store.place.folder import Folder
 
 COLUMNS = ("tag", *EDITABLE, "edited")
 TAGS_SQL = (

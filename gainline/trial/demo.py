@@ -34,7 +34,7 @@ from ingest.outgoing import Outgoing
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
 
 MARK = ".gainline-demo"  # in a folder that an earlier demo made: it may be replaced
 # How long the pipeline may stand still before the demo gives up on it: at the first start the judge

@@ -17,10 +17,10 @@ from gainline.bar import progress_bar
 from gainline.config import wiring
 from gainline.config.store_place import store_folder
 from gainline.output import as_text
-from store.forgetting import Forgotten, forget, readings_count
-from store.history import Span
 from store.query import fetch_rows
-from store.wanted import Wanted
+from store.rejudging.history import Span
+from store.upkeep.forgetting import Forgotten, forget, readings_count
+from store.upkeep.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,12 +15,12 @@ from gainline.bar import progress_bar
 from gainline.files.outfile import whole_file
 from gainline.running.partitions import journals_of_partitions
 from ingest.journal_image import inbox_image, journal_faults, journal_image
-from store.backup import Done, back_up
-from store.export import Exported, Range, export_files, export_readings
-from store.restore import Restored, repair, restore, size_of_backup
-from store.scrub import CATALOG, Damage, Lost, Scrubbed, scrub, size_of
-from store.scrub_rounds import as_dict, note
-from store.vault import Backup, Vault
+from store.safety.backup import Done, back_up
+from store.safety.export import Exported, Range, export_files, export_readings
+from store.safety.restore import Restored, repair, restore, size_of_backup
+from store.safety.scrub import CATALOG, Damage, Lost, Scrubbed, scrub, size_of
+from store.safety.scrub_rounds import as_dict, note
+from store.safety.vault import Backup, Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -123,7 +123,7 @@ def export(  # noqa: PLR0917  # typer passes options by name
 ) -> None:
     """Write the lake as plain files: those of a snapshot, or one sorted table of readings."""
     from gainline.upkeep.safety import export_store, show_exported
-    from store.export import Range
+    from store.safety.export import Range
 
     folder = store_folder(config, store)
     at = None

@@ -12,8 +12,8 @@ from gainline.bar import progress_bar
 from gainline.config import wiring
 from gainline.config.store_place import store_folder
 from gainline.output import as_text
-from store.compacting import Compacted, compact, row_count
-from store.retaining import Retained, retain
+from store.upkeep.compacting import Compacted, compact, row_count
+from store.upkeep.retaining import Retained, retain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

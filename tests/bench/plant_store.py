@@ -20,8 +20,8 @@ from contracts.batches import CLEAN_SCHEMA, CleanBatch, CleanCommit
 from contracts.quality import Reason
 from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
-from store.maintain import maintain, merge_small
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
+from store.upkeep.maintain import maintain, merge_small
 
 SECOND_US = 1_000_000
 GATEWAYS = 10

@@ -30,12 +30,12 @@ from typing import Any, NamedTuple, NoReturn
 
 import duckdb
 
-from store.compacting import compact
 from store.lake import Lake
-from store.latest import Latest
-from store.maintain import maintain, merge_small
 from store.query import connect
-from store.rolling import roll_up
+from store.sums.latest import Latest
+from store.sums.rolling import roll_up
+from store.upkeep.compacting import compact
+from store.upkeep.maintain import maintain, merge_small
 from tests.bench import influx
 from tests.bench.influx import Influx
 from tests.bench.plant_store import RECENT_S, SECOND_US, Plan, Plant, Writer, catalogue, fill

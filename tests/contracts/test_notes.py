@@ -21,7 +21,7 @@ from contracts.notes import (
     note_from_row,
     note_of,
 )
-from store.notes import notes_table
+from store.commits.notes import notes_table
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HEARD = Heard(NOON, "mqtt", author="A. Brun")

@@ -22,13 +22,13 @@ from pathlib import Path
 
 from contracts.batches import LedgerEntry, RawBatch, RawCommit
 from contracts.errors import GainlineError, TransientError
-from store.compacting import compact
-from store.folder import Folder
 from store.lake import Lake
-from store.maintain import maintain
+from store.place.folder import Folder
 from store.query import fetch
-from store.rolling import roll_up
-from store.scrub import scrub
+from store.safety.scrub import scrub
+from store.sums.rolling import roll_up
+from store.upkeep.compacting import compact
+from store.upkeep.maintain import maintain
 from tests.store.happenings import expect_rebuilt
 from tests.store.samples import clean_commit, raw_rows
 

@@ -37,24 +37,24 @@ import pyarrow as pa
 from contracts.batches import CleanBatch, LedgerEntry, RawBatch, RawCommit
 from contracts.shifts import SPELLS_SCHEMA
 from contracts.tags import Kind, Place, Tag
-from store.backup import back_up
-from store.commit import Addition
-from store.compacting import compact
-from store.folder import FORMAT_VERSION, Folder
-from store.forgetting import forget
-from store.history import Span
-from store.kept_shifts import LinePlan, Planned, keep_shifts
+from store.commits.commit import Addition
 from store.lake import Lake
+from store.place.folder import FORMAT_VERSION, Folder
 from store.query import fetch
-from store.restore import restore
-from store.retaining import Retention, retain
-from store.rolling import roll_up
-from store.scrub import scrub
-from store.shift_sums import ShiftMetrics
-from store.shift_sums import Span as ReadSpan
+from store.rejudging.history import Span
+from store.safety.backup import back_up
+from store.safety.restore import restore
+from store.safety.scrub import scrub
+from store.safety.vault import Vault
+from store.shifts.kept_shifts import LinePlan, Planned, keep_shifts
+from store.shifts.shift_sums import ShiftMetrics
+from store.shifts.shift_sums import Span as ReadSpan
+from store.sums.rolling import roll_up
 from store.tables import CLEAN_READINGS
-from store.vault import Vault
-from store.wanted import Wanted
+from store.upkeep.compacting import compact
+from store.upkeep.forgetting import forget
+from store.upkeep.retaining import Retention, retain
+from store.upkeep.wanted import Wanted
 from tests.store.happenings import expect_rebuilt
 from tests.store.samples import (
     START_US,

@@ -17,7 +17,7 @@ from ingest.blocks import Received
 from ingest.plant.plan import PlantPlan
 from ingest.plant.simulation import Plant, simulate
 from ingest.sources import Sources
-from store.periods import periods
+from store.shifts.periods import periods
 
 PLAN = PlantPlan(seed=7, line_count=4, weeks=8, waves=(4,))
 

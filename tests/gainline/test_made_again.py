@@ -14,8 +14,8 @@ from gainline.config.loading import Settings
 from gainline.config.sections import TagSection
 from gainline.config.store_place import store_folder
 from gainline.judging.rejudging import Wish, rejudge
-from store.history import Span
 from store.query import fetch
+from store.rejudging.history import Span
 from tests.gainline.test_made_tags import FEATURES, START_US, WAVE, readings, settings_in, stored
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)

@@ -21,8 +21,8 @@ from gainline.config.sections import CleanSection, StoreSection, TagSection
 from gainline.config.store_place import store_folder
 from gainline.page.flowstate import flow_state
 from store.lake import Lake
-from store.maintain import maintain
 from store.query import fetch
+from store.upkeep.maintain import maintain
 from tests.store.samples import START_US, raw_rows
 
 RATE, BLOCK = 2_000, 500  # readings a second, a block

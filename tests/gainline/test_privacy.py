@@ -22,9 +22,9 @@ from gainline.flow import Bench
 from ingest.blocks import Received
 from ingest.journal import Journal
 from ingest.sources import Sources
-from store.maintain import maintain
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
+from store.upkeep.maintain import maintain
 
 TS = 1_767_225_600_000
 KEY = "3f0c5b3d0e7d4b0f8c0c2f6f0c9e7a11"
@@ -130,7 +130,7 @@ def test_what_is_left_out_is_counted_after_the_ledger_was_summed_up(
 ) -> None:
     store = tmp_path / "store"
     store_all(settings_of(store, *RULES), secret_messages())
-    monkeypatch.setattr("store.maintain.FOLD_FROM", 2)
+    monkeypatch.setattr("store.upkeep.maintain.FOLD_FROM", 2)
     maintain(store, now=datetime.now(UTC))
     assert one_value(store, "SELECT sum(readings) FROM left_out") == 600
 

@@ -26,7 +26,7 @@ from gainline.kpis.shift_keeping import keep_shifts_of
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
 BEGAN = datetime(2026, 3, 2, tzinfo=UTC)

@@ -25,10 +25,10 @@ from gainline.config.store_place import store_folder
 from gainline.judging import rejudging as verb
 from gainline.judging.rejudging import Wish, rejudge
 from store import lake as lake_module
-from store.history import Span
 from store.lake import Lake
 from store.query import fetch
-from store.rewriting import Change
+from store.rejudging.history import Span
+from store.rejudging.rewriting import Change
 from tests.store.samples import START_US, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)
@@ -105,7 +105,7 @@ def test_the_first_readings_of_the_range_are_judged_by_what_was_before(
     judged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verb, "RUN_UP_READINGS", 100)
-    monkeypatch.setattr("store.history.FIRST_STEP_READINGS", 64)
+    monkeypatch.setattr("store.rejudging.history.FIRST_STEP_READINGS", 64)
     told = rejudge(settings_in(judged), Wish(SPAN, "*/tag1"), is_dry_run=True)
     assert told.outcome.changes == {}
     monkeypatch.setattr(verb, "RUN_UP_READINGS", 0)

@@ -15,7 +15,7 @@ from gainline.flow import Bench, Intake
 from ingest.blocks import Received
 from ingest.sources import Sources
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
 
 TS = 1_767_225_600_000
 OLD, NEW = "lyon/l1/press/force", "lyon/l2/press/force"

@@ -1,4 +1,4 @@
-"""What store.kept_shifts keeps: whatever comes in whatever order, it equals a rebuild."""
+"""What store.shifts.kept_shifts keeps: whatever comes in whatever order, it equals a rebuild."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gainline.config.loading import Settings, load
 from gainline.kpis.shift_keeping import keep_shifts_of
 from store.lake import Lake
 from store.query import fetch
-from store.scrub import scrub
+from store.safety.scrub import scrub
 from tests.store.samples import START_US, clean_commit, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)

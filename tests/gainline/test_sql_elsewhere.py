@@ -12,7 +12,7 @@ from gainline.config.sections import StoreSection
 from gainline.config.store_place import store_folder
 from gainline.sql.contained import Cell
 from store.lake import Lake
-from store.location import Location
+from store.place.location import Location
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
 

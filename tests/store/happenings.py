@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 from contracts.batches import CleanBatch, LedgerEntry, RawBatch, RawCommit
 from contracts.quality import Reason
-from store.compacting import compact
-from store.forgetting import forget
-from store.history import Span
 from store.lake import Lake
-from store.maintain import maintain
 from store.query import connect
-from store.rolling import roll_up
-from store.wanted import Wanted
+from store.rejudging.history import Span
+from store.sums.rolling import roll_up
+from store.upkeep.compacting import compact
+from store.upkeep.forgetting import forget
+from store.upkeep.maintain import maintain
+from store.upkeep.wanted import Wanted
 from tests.store.samples import START_US, clean_commit, judged, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)

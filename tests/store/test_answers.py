@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import DataError
-from store.answers import PART_ROWS
 from store.lake import Lake
 from store.query import ask, connect
+from store.views.answers import PART_ROWS
 from tests.store.samples import raw_commit
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError, DataError, TransientError
-from store.backup import Done, back_up
-from store.folder import Folder
 from store.lake import Lake
-from store.locks import files_kept
-from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
+from store.place.folder import Folder
+from store.place.locks import files_kept
 from store.query import fetch
-from store.restore import MARKER, repair, restore
-from store.scrub import scrub
-from store.vault import Vault
+from store.safety.backup import Done, back_up
+from store.safety.restore import MARKER, repair, restore
+from store.safety.scrub import scrub
+from store.safety.vault import Vault
+from store.upkeep.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ WRITER = """
 import select, sys
 from pathlib import Path
 from store.lake import Lake
-from store.locks import files_kept
+from store.place.locks import files_kept
 from tests.store.samples import raw_commit
 with Lake.open(Path(sys.argv[1]), writer="ingest") as lake:
     first = lake.ingest_progress().arrival

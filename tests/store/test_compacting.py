@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from contracts.batches import CleanBatch, CleanCommit, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import TransientError
-from store import compacting, sorting
-from store.compacting import Compacted, compact, row_count
+from store.commits.swapping import Swap, Swapper
 from store.lake import Lake
-from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from store.query import connect, fetch
-from store.swapping import Swap, Swapper
+from store.segments import sorting
+from store.upkeep import compacting
+from store.upkeep.compacting import Compacted, compact, row_count
+from store.upkeep.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from tests.store.samples import START_US, judged, raw_commit, raw_rows
 
 DAY_US = 86_400_000_000

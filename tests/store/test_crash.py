@@ -12,6 +12,7 @@ from store.query import fetch
 from tests.store.samples import raw_commit
 
 REPOSITORY = Path(__file__).parents[2]
+COMMITTER = "from store.commits import commit as c; c.Committer"
 # A child that commits and dies, by strace's kill -9 as it enters the n-th call of a kind.
 CHILD = """
 import sys
@@ -53,9 +54,9 @@ def test_a_kill_between_file_and_transaction_loses_and_doubles_nothing(
     with Lake.open(root, writer="ingest") as lake:
         lake.commit_raw(raw_commit(0, 10, position=10))
     deadly = {
-        "file": "import store.durable as d; d.sync_folder = lambda folder: os._exit(9)",
-        "transaction": "import store.commit as c; c.Committer.transact = lambda s, w: os._exit(9)",
-        "commit": "import store.commit as c; c.Committer._add = lambda *a: os._exit(9)",
+        "file": "import store.place.durable as d; d.sync_folder = lambda folder: os._exit(9)",
+        "transaction": f"{COMMITTER}.transact = lambda s, w: os._exit(9)",
+        "commit": f"{COMMITTER}._add = lambda *a: os._exit(9)",
     }[point]
     program = f"import os; {deadly}\n{CHILD}"
     died = subprocess.run(

@@ -13,18 +13,18 @@ import pytest
 from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, ContractError, UnreachableError
 from contracts.tags import Kind, Place, Tag
-from store.backup import back_up
-from store.compacting import compact
-from store.export import Range, export_files, export_readings
-from store.folder import FORMAT_VERSION, Folder
 from store.lake import Lake
-from store.location import Location, settle
-from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
+from store.place.folder import FORMAT_VERSION, Folder
+from store.place.location import Location, settle
 from store.query import connect, fetch
-from store.retaining import Retention, retain
-from store.rolling import roll_up
-from store.scrub import scrub
-from store.vault import Vault
+from store.safety.backup import back_up
+from store.safety.export import Range, export_files, export_readings
+from store.safety.scrub import scrub
+from store.safety.vault import Vault
+from store.sums.rolling import roll_up
+from store.upkeep.compacting import compact
+from store.upkeep.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
+from store.upkeep.retaining import Retention, retain
 from tests.store.happenings import Plant, expect_rebuilt
 from tests.store.samples import START_US, clean_commit, raw_commit, raw_rows
 
@@ -161,7 +161,7 @@ def test_it_is_exported_and_says_how_it_is_backed_up(root: Path, tmp_path: Path)
 CHILD = """
 import os, sys
 from pathlib import Path
-from store.commit import Committer
+from store.commits.commit import Committer
 from store.lake import Lake
 from tests.store.samples import raw_commit
 with Lake.open(Path(sys.argv[1]), writer="ingest") as lake:

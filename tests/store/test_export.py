@@ -10,9 +10,9 @@ import pytest
 
 from contracts.errors import ConfigError, DataError
 from contracts.tags import Kind, Place, Tag
-from store.export import MANIFEST, Range, export_files, export_readings
 from store.lake import Lake
 from store.query import fetch
+from store.safety.export import MANIFEST, Range, export_files, export_readings
 from tests.store.samples import START_US, clean_commit, raw_commit, raw_rows
 
 TAG0 = "s/a/l/m/tag0"

@@ -7,11 +7,11 @@ from typing import BinaryIO
 import pytest
 
 from contracts.errors import ConfigError, GainlineError, UnreachableError
-from store.files import Files
-from store.folder import Folder
-from store.local_files import LocalFiles
-from store.location import Location, settle
-from store.s3_files import S3Files
+from store.place.files import Files
+from store.place.folder import Folder
+from store.place.local_files import LocalFiles
+from store.place.location import Location, settle
+from store.place.s3_files import S3Files
 
 
 @pytest.fixture(params=["disk", "bucket"])

@@ -4,9 +4,9 @@ import pytest
 
 from contracts.errors import ConfigError
 from contracts.tags import Kind, Place, Tag
-from store.durable import PART
-from store.folder import FORMAT_VERSION
 from store.lake import Lake
+from store.place.durable import PART
+from store.place.folder import FORMAT_VERSION
 from store.query import connect
 from tests.store.samples import raw_commit
 

@@ -14,16 +14,16 @@ import pytest
 from contracts.batches import CleanBatch, CleanCommit, DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import TransientError
 from contracts.tags import Kind, Place, Tag
-from store import forgetting
-from store.compacting import compact
-from store.folder import Folder
-from store.forgetting import Forgotten, forget
-from store.history import Span
 from store.lake import Lake
-from store.locks import files_kept
+from store.place.folder import Folder
+from store.place.locks import files_kept
 from store.query import connect, fetch
-from store.rolling import roll_up
-from store.wanted import Wanted
+from store.rejudging.history import Span
+from store.sums.rolling import roll_up
+from store.upkeep import forgetting
+from store.upkeep.compacting import compact
+from store.upkeep.forgetting import Forgotten, forget
+from store.upkeep.wanted import Wanted
 from tests.store.samples import START_US, judged, raw_rows
 
 REPOSITORY = Path(__file__).parents[2]
@@ -182,8 +182,8 @@ def test_a_reader_keeps_the_log_of_the_catalog_in_use(
 CHILD = """
 import sys
 from pathlib import Path
-from store.forgetting import forget
-from store.locks import files_kept
+from store.upkeep.forgetting import forget
+from store.place.locks import files_kept
 from tests.store.test_forgetting import wanted
 print("started", flush=True)
 forget(Path(sys.argv[1]), wanted())

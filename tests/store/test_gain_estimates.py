@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from contracts.outcome import Gain, Interval, LineGain
 from contracts.panel import Upgrades
-from store.gain_estimates import estimates_of
+from store.commits.gain_estimates import estimates_of
 from store.lake import Lake, ReportSlot
 from store.query import fetch
 

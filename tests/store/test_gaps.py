@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from contracts.batches import RAW_SCHEMA, GapChange, LedgerEntry, RawBatch, RawCommit
-from store import maintain as maintenance
 from store.lake import Lake
-from store.maintain import MERGE_FROM, maintain
 from store.query import fetch
+from store.upkeep import maintain as maintenance
+from store.upkeep.maintain import MERGE_FROM, maintain
 from tests.store.samples import raw_commit
 
 

@@ -11,7 +11,7 @@ from contracts.batches import CLEAN_SCHEMA, RAW_SCHEMA, DeadLetter, LedgerEntry,
 from contracts.errors import ConfigError, ContractError, DataError, GainlineError
 from contracts.moments import TIME
 from contracts.tags import Kind, Place, Tag
-from store.catalog import METADATA
+from store.catalog.attachment import METADATA
 from store.lake import Lake, ReportSlot
 from store.query import connect, fetch
 from store.tables import IN_SEGMENTS, TABLES

@@ -13,8 +13,8 @@ import pytest
 from contracts.errors import GainlineError
 from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
-from store.latest import Latest
 from store.query import fetch
+from store.sums.latest import Latest
 from tests.store.happenings import ROWS, START, Plant
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 

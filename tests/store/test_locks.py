@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from store.location import Location
-from store.locks import FileLocks, Locks
-from store.postgres import PostgresLocks
+from store.place.location import Location
+from store.place.locks import FileLocks, Locks
+from store.place.postgres import PostgresLocks
 
 REPOSITORY = Path(__file__).parents[2]
 CHILD = """
 import sys, time
 from pathlib import Path
-from store.location import Location
-from store.locks import FileLocks
-from store.postgres import PostgresLocks
+from store.place.location import Location
+from store.place.locks import FileLocks
+from store.place.postgres import PostgresLocks
 where, catalog = sys.argv[1:]
 locks = PostgresLocks(Location(catalog=catalog).server()) if catalog else FileLocks(Path(where))
 lock = locks.take("judge")

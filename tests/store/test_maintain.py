@@ -8,13 +8,13 @@ import pytest
 
 from contracts.batches import DeadLetter, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import ConfigError, GainlineError
-from store import maintain as maintain_module
-from store.catalog import attach
-from store.folder import Folder
+from store.catalog.attachment import attach
 from store.lake import Lake
-from store.locks import claim
-from store.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
+from store.place.folder import Folder
+from store.place.locks import claim
 from store.query import connect, fetch
+from store.upkeep import maintain as maintain_module
+from store.upkeep.maintain import KEEP_ORPHANS, KEEP_SNAPSHOTS, MERGE_FROM, maintain, merge_small
 from tests.store.samples import START_US, raw_commit, raw_rows
 
 NOW = datetime.now(UTC)

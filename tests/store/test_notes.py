@@ -1,19 +1,19 @@
-"""store.notes: what people have said is stored once, shown once, and comes back from a backup."""
+"""store.commits.notes: what people say is stored once, shown once, comes back from a backup."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.notes import NOTES_SCHEMA, Heard, Note, note_from_row, note_of
-from store.backup import back_up
-from store.commit import Addition
-from store.export import export_files
+from store.commits.commit import Addition
+from store.commits.notes import notes_table
 from store.lake import Lake
-from store.notes import notes_table
 from store.query import fetch
-from store.restore import restore
-from store.scrub import scrub
+from store.safety.backup import back_up
+from store.safety.export import export_files
+from store.safety.restore import restore
+from store.safety.scrub import scrub
+from store.safety.vault import Vault
 from store.tables import NOTES
-from store.vault import Vault
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

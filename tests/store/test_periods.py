@@ -8,8 +8,8 @@ from contracts.periods import PERIODS_SCHEMA
 from contracts.quality import Reason
 from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
-from store.periods import periods
 from store.query import connect
+from store.shifts.periods import periods
 from tests.store.samples import START_US, clean_commit, raw_rows
 
 DAY_US = 86_400_000_000

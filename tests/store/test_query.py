@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError, DataError, TransientError
-from store.answers import Answer
-from store.folder import Folder
 from store.lake import Lake
+from store.place.folder import Folder
 from store.query import connect, fetch, fetch_rows
+from store.views.answers import Answer
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from store.catalog import _extension
-from store.export import Range, export_files, export_readings
+from store.catalog.attachment import _extension
 from store.lake import Lake
+from store.safety.export import Range, export_files, export_readings
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading.md"

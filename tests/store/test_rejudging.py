@@ -17,14 +17,14 @@ import pytest
 from contracts.batches import CLEAN_SCHEMA, CleanBatch, CleanCommit
 from contracts.errors import ContractError, GainlineError, TransientError
 from store import lake as lake_module
-from store.commit import Addition
-from store.history import Span
+from store.commits.commit import Addition
 from store.lake import Lake
-from store.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
 from store.query import connect, fetch
-from store.rejudging import Outcome
-from store.rewriting import Change
+from store.rejudging.history import Span
+from store.rejudging.rejudging import Outcome
+from store.rejudging.rewriting import Change
 from store.tables import CLEAN_READINGS
+from store.upkeep.maintain import KEEP_SNAPSHOTS, MERGE_FROM, maintain
 from tests.store.samples import START_US, as_format_1, judged, raw_commit, raw_rows
 
 REPOSITORY = Path(__file__).parents[2]

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from contracts.batches import CleanBatch, CleanCommit, DeadLetter, LedgerEntry, RawBatch, RawCommit
-from store.compacting import compact
 from store.lake import Lake
-from store.maintain import KEEP_SNAPSHOTS, maintain
 from store.query import fetch
-from store.retaining import Retained, Retention, retain
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
+from store.upkeep.compacting import compact
+from store.upkeep.maintain import KEEP_SNAPSHOTS, maintain
+from store.upkeep.retaining import Retained, Retention, retain
 from tests.store.samples import START_US, judged, raw_rows
 
 DAY_US = 86_400_000_000

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import ConfigError
-from store import rolling
-from store.commit import Addition
-from store.compacting import compact
-from store.folder import FORMAT_VERSION, Folder
+from store.commits.commit import Addition
 from store.lake import Lake
-from store.locks import claim
+from store.place.folder import FORMAT_VERSION, Folder
+from store.place.locks import claim
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums import rolling
+from store.sums.rolling import roll_up
 from store.tables import CLEAN_READINGS
+from store.upkeep.compacting import compact
 from tests.store.happenings import ROWS, Plant, expect_rebuilt
 from tests.store.samples import (
     START_US,
@@ -108,7 +108,7 @@ def test_a_store_of_format_1_waits_for_the_end_of_an_older_judge(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled_as_format_1(root)
-    monkeypatch.setattr("store.migration.COMMIT_WAIT_S", 0.2)
+    monkeypatch.setattr("store.catalog.migration.COMMIT_WAIT_S", 0.2)
     lock = claim(Folder(root), "judge")
     try:
         with pytest.raises(ConfigError, match="an older gainline is judging in it"):
@@ -125,8 +125,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from store.lake import Lake
-from store.locks import claim
-from store.rolling import roll_up
+from store.place.locks import claim
+from store.sums.rolling import roll_up
 root = Path(sys.argv[1])
 print("started", flush=True)
 Lake.open(root, writer="maintain").close()

@@ -12,11 +12,11 @@ import pytest
 from contracts.batches import CleanBatch, CleanCommit, LedgerEntry, RawBatch, RawCommit
 from contracts.errors import DataError
 from contracts.tags import Kind, Place, Tag
+from store.catalog.tag_names import shown_as
 from store.lake import Lake
-from store.periods import periods
 from store.query import fetch
-from store.rolling import roll_up
-from store.tag_names import shown_as
+from store.shifts.periods import periods
+from store.sums.rolling import roll_up
 from tests.store.samples import START_US, judged, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import ConfigError
 from store.lake import Lake
-from store.scrub import Pace, scrub
+from store.safety.scrub import Pace, scrub
 from tests.store.samples import clean_commit, raw_commit, raw_rows
 
 RAW = "data/raw/readings/ingest-000000000001.parquet"

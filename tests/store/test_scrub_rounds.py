@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from store.lake import Lake
-from store.scrub import scrub
-from store.scrub_rounds import ROUND, note, scrub_slice, standing
+from store.safety.scrub import scrub
+from store.safety.scrub_rounds import ROUND, note, scrub_slice, standing
 from tests.store.samples import raw_commit
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.local_files import LocalFiles
-from store.segments import ROW_GROUP_ROWS, SORT_KEYS, write_segment
+from store.place.local_files import LocalFiles
+from store.segments.segment import ROW_GROUP_ROWS, SORT_KEYS, write_segment
 from tests.store.samples import START_US, raw_rows
 
 

@@ -10,7 +10,7 @@ from contracts.batches import RawBatch, RawCommit
 from contracts.shifts import SPELLS_SCHEMA
 from contracts.tags import Kind, Place, Tag
 from store.lake import Lake
-from store.shift_sums import ShiftMetrics, Span, shift_sums
+from store.shifts.shift_sums import ShiftMetrics, Span, shift_sums
 from tests.store.samples import START_US, clean_commit, raw_rows
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)

@@ -1,4 +1,4 @@
-"""store.table_macros: what they give is what the readings say, and costs few files."""
+"""store.views.table_macros: what they give is what the readings say, and costs few files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from contracts.errors import DataError
 from contracts.quality import Quality, Reason
 from store.lake import Lake
 from store.query import fetch
-from store.rolling import roll_up
+from store.sums.rolling import roll_up
 from tests.store.samples import START_US, as_format_1, clean_commit, raw_rows
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The catalog: attached, made, migrated, listed, checked, copied."""

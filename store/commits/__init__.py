@@ -1,0 +1,1 @@
+"""One transaction: what a writer brings, and how far it has come."""

@@ -1,0 +1,1 @@
+"""A range of time judged again."""

@@ -1,0 +1,1 @@
+"""Damage found; copies made, and brought back."""

@@ -1,0 +1,1 @@
+"""Periods, shifts and stops: what analytics asks of readings."""

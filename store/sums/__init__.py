@@ -1,0 +1,1 @@
+"""`minute`, `hour`, `latest`: sums that are kept, and what is newer."""

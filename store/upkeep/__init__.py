@@ -1,0 +1,1 @@
+"""Fewer files, nothing too old, nothing that was to be forgotten."""

@@ -1,0 +1,1 @@
+"""What SQL sees, and what it may do."""
