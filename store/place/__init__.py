@@ -1,1 +1,1 @@
-"""Where a store is: its folder, its files, its locks; elsewhere a server and a bucket."""
+"""Where a store is: its folder, files and locks, or a server and a bucket elsewhere."""

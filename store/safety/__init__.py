@@ -1,1 +1,1 @@
-"""Damage found; copies made, and brought back."""
+"""Damage found, copies made and brought back."""
