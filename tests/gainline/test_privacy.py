@@ -28,7 +28,8 @@ from store.upkeep.maintain import maintain
 
 TS = 1_767_225_600_000
 KEY = "3f0c5b3d0e7d4b0f8c0c2f6f0c9e7a11"
-SECRETS = (b"anna", b"4711", b"Geheimnis")
+# Of so many digits that no hash of a segment has them by chance.
+SECRETS = (b"anna", b"47110815", b"Geheimnis")
 SEGMENT_BYTES = 1 << 16
 RULES = (
     PrivateSection(pattern="lyon/gate/*", pseudonymise=("tag", "value"), levels=(3,)),
@@ -48,19 +49,23 @@ def secret_messages() -> list[tuple[str, bytes]]:
         (
             f"lyon/press{number % 3}",
             {"gateway": "phone-anna", "epoch": "e", "seq": number, "ts": TS + number}
-            | {"operator": 4711, "force": number},
+            | {"operator": 47110815, "force": number},
         )
         for number in range(600)
     ]
     few = [
         ("lyon/gate/anna/in", {"ts": TS, "value": "Geheimnis"}),
-        ("lyon/gate/anna/in", {"ts": TS + 1, "value": 4711}),
-        ("lyon/gate/anna", {"ts": [TS, TS + 1], "out": [4711, 2]}),
+        ("lyon/gate/anna/in", {"ts": TS + 1, "value": 47110815}),
+        ("lyon/gate/anna", {"ts": [TS, TS + 1], "out": [47110815, 2]}),
         ("lyon/press0/note", {"ts": TS, "value": "anna: Geheimnis"}),
         ("lyon/press0", {"gateway": "phone-anna", "epoch": "e", "seq": 601, "ts": TS, "force": 1}),
     ]
     readable = [(topic, json.dumps(one).encode()) for topic, one in [*many, *few, few[0]]]
-    return [*readable, ("lyon/gate/anna/in", b'{"anna": 4711'), ("lyon/other", b'{"anna": 4711')]
+    return [
+        *readable,
+        ("lyon/gate/anna/in", b'{"anna": 47110815'),
+        ("lyon/other", b'{"anna": 47110815'),
+    ]
 
 
 def store_all(settings: Settings, messages: list[tuple[str, bytes]]) -> None:
@@ -147,7 +152,7 @@ def test_probe_shows_what_would_be_stored(
         "[[privacy.rules]]\npattern = '*/operator'\ndrop = ['tag']\n"
     )
     payload = tmp_path / "payload"
-    payload.write_text('{"ts": 1767225600000, "in": "anna", "operator": 4711}')
+    payload.write_text('{"ts": 1767225600000, "in": "anna", "operator": 47110815}')
     words = ["probe", "--topic", "lyon/gate/anna", str(payload), "--config", str(config)]
     assert run(words) == 0
     shown = capsys.readouterr()
