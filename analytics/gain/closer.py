@@ -1,7 +1,8 @@
 """A closer look at a gain: its course since the upgrade, and placebos where there should be none.
 
 Everything is compared with the lines that were never upgraded alone, so that what is seen before
-an upgrade is not pressed to 0 by the baseline.
+an upgrade is not pressed to 0 by the baseline; a wave that lines follow unequally is kept out as it
+is of the gain.
 
 References: event studies of effects by time since treatment; placebos over lines and in time as
 in Abadie, Diamond and Hainmueller (2015).
@@ -10,17 +11,19 @@ in Abadie, Diamond and Hainmueller (2015).
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from analytics.gain import baseline, contrasts, design, effects, gates, outliers, statement
+from analytics.gain import baseline, contrasts, design, effects, gates, outliers, statement, waves
 from analytics.gain.estimate import CONTROLS_TO_COMPARE, fit, one_thread
 from contracts.closer import Anticipated, CloserLook, Placebo, Since
 from contracts.errors import DataError
 from contracts.outcome import Interval
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from analytics.gain.baseline import Baseline
     from analytics.gain.contrasts import Contrasts, Weights
     from analytics.gain.design import Grid
@@ -48,16 +51,34 @@ def look_closer(
             )
         grid, _, _ = outliers.leave_out(grid, has_periods=True)
         used = grid.before & ~grid.is_upgraded[:, None]
-        base = baseline.two_way(grid.y, grid.x, used)
+        seen = _Seen(grid, baseline.two_way(grid.y, grid.x, used), waves.common(grid))
         return CloserLook(
-            course=tuple(_course(grid, base, ramp, level)),
-            in_time=_in_time(grid, base, level),
-            placebos=tuple(_placebos(grid, base)),
+            course=tuple(_course(seen, ramp, level)),
+            in_time=_in_time(seen, level),
+            placebos=tuple(_placebos(seen)),
             anticipations=tuple(
                 _anticipations(panel, upgrades, (level, ramp, anticipation)),
             ),
             level=level,
         )
+
+
+class _Seen(NamedTuple):
+    """Lines, what those never upgraded show of them, and the waves (T, r) that they follow."""
+
+    grid: Grid
+    base: Baseline
+    wave: Tensor
+
+    def without_wave(self, every: Weights, may_change: Tensor) -> tuple[Weights, int]:
+        """Balance contrasts by the cells (m, T) that may change, as the gain's are; how many waves.
+
+        Where these cells hardly show the wave, it is left in.
+        """
+        balanced = waves.balanced(every, self.wave, may_change)
+        if waves.price(every, balanced) > waves.PRICE_MAX:
+            return every, 0
+        return balanced, self.wave.shape[1]
 
 
 def as_details(look: CloserLook) -> dict[str, Any]:
@@ -69,8 +90,9 @@ def as_details(look: CloserLook) -> dict[str, Any]:
     return answer | {name: list(answer[name]) for name in ("course", "placebos", "anticipations")}
 
 
-def _course(grid: Grid, base: Baseline, ramp: int, level: float) -> list[Since]:
+def _course(looked: _Seen, ramp: int, level: float) -> list[Since]:
     """Compare each step since the upgrade with the periods before, itself left out."""
+    grid = looked.grid
     line = grid.programme
     start = grid.after_start[line] - ramp  # (m,) the first period after the upgrade
     since = torch.arange(len(grid.periods)) - start[:, None]  # (m, T)
@@ -83,7 +105,7 @@ def _course(grid: Grid, base: Baseline, ramp: int, level: float) -> list[Since]:
         reference = before & ~inside
         has_both = inside.any(dim=1) & reference.any(dim=1)
         every = contrasts.weights_of(line, inside.double(), reference.double()).kept(has_both)
-        found = _found(grid, base, every)
+        found = _found(looked, every, reference[has_both])
         if found is not None:
             alpha, beta = _mean(found, level)
             count = found.value.shape[1]
@@ -91,19 +113,24 @@ def _course(grid: Grid, base: Baseline, ramp: int, level: float) -> list[Since]:
     return steps
 
 
-def _in_time(grid: Grid, base: Baseline, level: float) -> tuple[Interval, Interval] | None:
+def _in_time(seen: _Seen, level: float) -> tuple[Interval, Interval] | None:
     """Compare the last quarter before the upgrades with the rest; None where there is none."""
+    grid = seen.grid
     line = grid.programme
     line = line[grid.before[line].sum(dim=1) >= gates.PERIODS_MIN]
-    found = _found(grid, base, gates.eve(grid, line)) if len(line) else None
+    found = _found(seen, gates.eve(grid, line), grid.before[line]) if len(line) else None
     return None if found is None else _mean(found, level)
 
 
-def _found(grid: Grid, base: Baseline, every: Weights) -> Contrasts | None:
+def _found(seen: _Seen, every: Weights, may_change: Tensor) -> Contrasts | None:
     if not len(every.line):
         return None
+    grid, base, _ = seen
+    every, went = seen.without_wave(every, may_change)
     weights = every.kept(contrasts.comparable(grid, base, every, grid.controls))
-    return contrasts.measure(grid, base, weights, grid.controls) if len(weights.line) else None
+    if not len(weights.line):
+        return None
+    return contrasts.measure(grid, base, weights, grid.controls, lost=1 + went)
 
 
 def _mean(found: Contrasts, level: float) -> tuple[Interval, Interval]:
@@ -114,9 +141,11 @@ def _mean(found: Contrasts, level: float) -> tuple[Interval, Interval]:
     return statement.alpha_of(logs[0]), statement.beta_of(logs[1])
 
 
-def _placebos(grid: Grid, base: Baseline) -> list[Placebo]:
+def _placebos(seen: _Seen) -> list[Placebo]:
     """Apply the programme's mean contrast to each control, as the others see it."""
-    weights = contrasts.after_less_before(grid)
+    grid, base, _ = seen
+    plain = contrasts.after_less_before(grid)
+    weights, _ = seen.without_wave(plain, grid.before[plain.line])
     rest = baseline.residuals(base, grid.y, grid.x, grid.seen)
     controls = grid.controls
     cells = grid.seen[controls].double()  # (c, T)

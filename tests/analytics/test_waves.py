@@ -68,8 +68,8 @@ def test_few_lines_or_periods_have_no_waves() -> None:
     assert waves.common(grid_of(remembering(3, periods=12), [8] * 8)).shape == (12, 0)
 
 
-def waved(seed: int, period: float = 4) -> Gain:
-    """Fit a plant whose upgraded lines follow a wave in output more than the others do."""
+def tables(seed: int, period: float = 4) -> tuple[Panel, Upgrades]:
+    """Make a plant whose upgraded lines follow a wave in output more than the others do."""
     panel, upgrades = plant(seed, alpha=1.2, lines=26)
     rng = np.random.default_rng(seed)
     upgraded = set(upgrades["line"])
@@ -81,7 +81,11 @@ def waved(seed: int, period: float = 4) -> Gain:
         value * math.exp(0.15 * share[line] * math.sin((day - first).days / 7 / period + 0.5))
         for line, day, value in zip(panel["line"], panel["period"], panel["output"], strict=True)
     ]
-    return gain.fit(Panel(pa.table(panel)), Upgrades(pa.table(upgrades)))
+    return Panel(pa.table(panel)), Upgrades(pa.table(upgrades))
+
+
+def waved(seed: int, period: float = 4) -> Gain:
+    return gain.fit(*tables(seed, period))
 
 
 def test_a_gain_under_a_wave_is_nearly_unbiased_and_the_words_say_how() -> None:
@@ -97,3 +101,12 @@ def test_a_wave_that_the_weeks_before_hardly_show_is_not_causal() -> None:
     told = [one for one in found if "drift apart in common" in " ".join(one.warnings)]
     assert len(told) >= 4
     assert {one.verdict for one in told} == {"before_after"}
+
+
+def test_the_course_of_a_gain_under_a_wave_is_flat_before_and_at_the_gain_after() -> None:
+    looks = [gain.look_closer(*tables(seed)) for seed in range(6)]
+    steps = [step for look in looks for step in look.course]
+    before = [step.alpha.low < 1 < step.alpha.high for step in steps if step.last < 0]
+    after = [step.alpha.low < 1.2 < step.alpha.high for step in steps if step.first >= 0]
+    assert np.mean(before) > 0.8
+    assert np.mean(after) > 0.8
