@@ -385,6 +385,15 @@ def test_a_missing_line_name_is_refused() -> None:
     assert "row 3 has no line" in refused(panel, upgrades)
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize("name", ["line", "site"])
+def test_an_empty_name_is_a_missing_one(name: str, blank: str) -> None:
+    panel, upgrades = plant()
+    panel["site"] = ["lyon"] * len(panel["line"])
+    panel[name][2] = blank  # as a CSV file has it
+    assert f"row 3 has no {name}" in refused(panel, upgrades)
+
+
 def test_no_covariate_is_fine() -> None:
     panel, upgrades = plant(23, alpha=1.2)
     del panel["mix"]
