@@ -317,6 +317,14 @@ def test_an_output_or_cost_that_is_not_above_zero_is_refused_by_its_row(
     assert name in message
 
 
+def test_a_covariate_that_each_line_holds_for_itself_says_nothing() -> None:
+    panel, upgrades = plant(25, alpha=1.2)
+    speeds = {**panel, "speed": [500.0 + 7 * int(line[1:]) for line in panel["line"]]}
+    # of two covariates each has fewer bends than one alone would have
+    spare = {**panel, "speed": [float(day == week(3)) for day in panel["period"]]}
+    same(fitted(speeds, upgrades), fitted(spare, upgrades))
+
+
 def test_an_upgraded_line_that_is_not_in_the_panel_is_refused() -> None:
     panel, upgrades = plant()
     upgrades["line"][0] = "L99"
