@@ -286,6 +286,15 @@ def test_lines_that_were_never_seen_at_the_same_time_are_not_compared() -> None:
     assert "no upgraded line was seen in the same periods" in refused(apart, upgrades)
 
 
+def test_a_covariate_that_tells_the_upgrade_is_named_as_what_may_be_wrong() -> None:
+    panel, upgrades = plant(26)
+    panel["is_new"] = [
+        float(line < "L06" and day >= week(18 + 4 * (int(line[1:]) // 2)))
+        for line, day in zip(panel["line"], panel["period"], strict=True)
+    ]
+    assert "a covariate changes with the upgrade alone" in refused(panel, upgrades)
+
+
 def test_the_widest_interval_is_still_a_finite_one() -> None:
     panel, upgrades = plant(24, lines=8)  # two controls: one degree of freedom
     panel["output"] = [value**40 for value in np.divide(panel["output"], 400)]
