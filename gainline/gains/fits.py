@@ -72,7 +72,7 @@ def _drawn(
 
 
 def _in_words(fitted: Gain) -> str:
-    share = f"{fitted.level:.0%} interval"
+    share = f"{100 * fitted.level:g}% interval"
     text = f"{'':<16} {'alpha':>8} {share:<17} {'beta':>8} {share:<17} borrowed\n"
     text += _row("programme", fitted.alpha, fitted.beta)
     for one in fitted.lines:

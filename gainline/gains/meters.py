@@ -51,7 +51,7 @@ def _in_words(found: Saving) -> str:
     if model.cooling_above is not None:
         terms.append(f"{model.cooling:.4g} for each degree above {model.cooling_above:.1f}")
     lines = [
-        f"saved     {share.estimate:.1%} [{share.low:.1%}, {share.high:.1%}] at {found.level:.0%}",
+        f"saved     {share.estimate:.1%} [{share.low:.1%}, {share.high:.1%}] at {100 * found.level:g}%",
         f"avoided   {avoided.estimate:.5g} [{avoided.low:.5g}, {avoided.high:.5g}]",
         f"expected  {found.expected:.6g} over {found.reporting_days} days, used {found.used:.6g}",
         f"model     {' + '.join(terms)}; of {found.baseline_days} days",

@@ -68,6 +68,17 @@ def test_one_line_is_compared_with_a_mixture_of_others(
         fit_files(panel, upgrades, Asked("synthetic"), as_json=False)
 
 
+def test_a_level_is_told_as_it_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    fit_files(panel, upgrades, Asked(level=0.9975), as_json=False)
+    assert capsys.readouterr().out.count("99.75% interval") == 2
+
+
 def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
     panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
     panel.write_text("line,period,output,unit_cost\nL1,soon,1,1\n")
