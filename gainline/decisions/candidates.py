@@ -15,7 +15,7 @@ from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config.loading import Settings
 from gainline.config.valuation import DAYS_PER_YEAR, days_per_period, measured_economics
-from gainline.files.tables import read_table
+from gainline.files.tables import read_table, refuse_twice
 
 # What a file of costs may say of a line instead of the configuration.
 INVESTMENT, RUNNING = "investment", "running_cost_per_year"
@@ -61,6 +61,7 @@ def _costs_of(economics: Economics) -> dict[str, float]:
 def _own_costs(path: Path) -> dict[str, dict[str, float]]:
     """Read what each line costs, by the names of the columns."""
     table = read_table(path, columns=("line",))
+    refuse_twice(table, path)
     names = [name for name in (INVESTMENT, RUNNING) if name in table.column_names]
     if not names:
         raise DataError(f"{path}: has no column {INVESTMENT} or {RUNNING}; add one")

@@ -37,6 +37,14 @@ def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
     return table
 
 
+def refuse_twice(table: pa.Table, path: Path) -> None:
+    """Raise DataError where two columns have one name: nothing says which of them is meant."""
+    names = table.column_names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: the column {twice!r} is there twice; keep one of them")
+
+
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet or CSV file by the name's ending; CSV gets lists as words with blanks.
 

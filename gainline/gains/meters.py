@@ -12,7 +12,7 @@ import pyarrow as pa
 from analytics import meter
 from contracts.errors import DataError
 from contracts.meter import METER_COLUMNS, Meter, Saving
-from gainline.files.tables import read_table
+from gainline.files.tables import read_table, refuse_twice
 
 
 def show_saving(path: Path, periods: tuple[date, date], level: float, *, as_json: bool) -> None:
@@ -36,6 +36,7 @@ def _named(table: pa.Table) -> pa.Table:
 
 
 def _dated(table: pa.Table, path: Path) -> pa.Table:
+    refuse_twice(table, path)
     try:
         days = table["date"].cast(pa.date32(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

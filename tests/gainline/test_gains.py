@@ -87,6 +87,17 @@ def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
         fit_files(panel, upgrades, OPTIONS, as_json=True)
 
 
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
+    panel.write_text("line,period,output,unit_cost,mix,mix\nL1,2026-03-02,1,1,0,1\n")
+    upgrades.write_text("line,upgraded_on,line\nL1,2026-03-02,L1\n")
+    with pytest.raises(DataError, match=r"panel\.csv: the column 'mix' is there twice"):
+        fit_files(panel, upgrades, OPTIONS, as_json=True)
+    panel.write_text("line,period,output,unit_cost\nL1,2026-03-02,1,1\n")
+    with pytest.raises(DataError, match=r"upgrades\.csv: the column 'line' is there twice"):
+        fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
 def test_details_are_told_in_words_and_in_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
