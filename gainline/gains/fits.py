@@ -11,6 +11,7 @@ from typing import Literal
 
 from analytics import charts, gain, gain_charts
 from contracts.closer import CloserLook
+from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
 from contracts.panel import Panel, Upgrades
 from gainline.files.pictures import write_pictures
@@ -35,7 +36,8 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
     panel, upgrades = read_panel(panel_file), read_upgrades(upgrades_file)
     notes: list[str] = []
     if asked.events is not None:
-        panel, notes = gain.without(panel, read_events(asked.events))
+        seen, (panel, notes) = panel, gain.without(panel, read_events(asked.events))
+        _require_upgraded(seen, panel, upgrades)
     if asked.line is not None:
         panel, upgrades = gain.alone(panel, upgrades, asked.line)
     fit = gain.fit if asked.method == "population" else gain.fit_one
@@ -52,6 +54,17 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
+
+
+def _require_upgraded(seen: Panel, left: Panel, upgrades: Upgrades) -> None:
+    """Raise DataError where events have taken all that was seen of an upgraded line."""
+    gone = set(seen.table["line"].to_pylist()) - set(left.table["line"].to_pylist())
+    lost = sorted(gone & set(upgrades.table["line"].to_pylist()))
+    if lost:
+        raise DataError(
+            f"the events leave no period of the upgraded line {lost[0]!r}: name shorter ones, or"
+            " take it out of panel and upgrades"
+        )
 
 
 def _drawn(

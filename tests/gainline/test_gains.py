@@ -98,6 +98,19 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
         fit_files(panel, upgrades, OPTIONS, as_json=True)
 
 
+def test_events_that_leave_nothing_of_an_upgraded_line_are_named_as_the_cause(
+    tmp_path: Path,
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades, events = (tmp_path / f"{name}.csv" for name in ("panel", "upgrades", "events"))
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    line = plant.upgrades.table["line"][0].as_py()
+    events.write_text(f"line,begins,ends,reason\n{line},2020-01-01,2030-01-01,rebuilt\n")
+    with pytest.raises(DataError, match=f"events leave no period of the upgraded line '{line}'"):
+        fit_files(panel, upgrades, Asked(events=events), as_json=True)
+
+
 def test_details_are_told_in_words_and_in_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
