@@ -114,7 +114,8 @@ def stated_economics(settings: Settings) -> Economics:
     if section.good_units_per_year is None or section.unit_cost is None:
         raise ConfigError(
             "economics: good_units_per_year and unit_cost are not set; give both, or plant, or a"
-            " panel to measure them on"
+            " panel to measure them on, or ask for the ratio alone of a contract at cost plus"
+            " (--model cost_plus)"
         )
     return _economics(
         settings,

@@ -52,6 +52,18 @@ def test_the_founding_example_is_answered(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["profit_ratio"] == pytest.approx(1.08, abs=1e-12)
 
 
+def test_a_line_that_sells_at_a_price_gets_no_ratio_of_another_contract(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "gainline.toml"
+    path.write_text("[economics]\nprice_per_unit = 1.6\n", encoding="utf-8")
+    words = ["profit", "--alpha", "1.2", "--beta", "0.1", "--config", str(path)]
+    assert run(words) == 3
+    assert "good_units_per_year and unit_cost are not set" in capsys.readouterr().err
+    assert run([*words, "--model", "cost_plus"]) == 0
+    assert capsys.readouterr().out == "profit_ratio  1.08\n"
+
+
 @pytest.mark.parametrize(
     ("alpha", "beta", "fix"),
     [("-1", "0", "give a multiplier"), ("5000", "0", "multiplier"), ("1", "1.5", "give a share")],
