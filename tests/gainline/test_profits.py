@@ -116,6 +116,21 @@ def test_the_gain_of_a_panel_is_priced_with_its_uncertainty(
     assert "profit_change" in capsys.readouterr().out
 
 
+def test_an_upgrade_after_the_panel_has_earned_nothing_yet(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str]
+) -> None:
+    text = "[economics]\nprice_per_unit = 1.6\n"
+    told = answered(capsys, tmp_path, text, *files)
+    rows, panel = (Path(files[n]).read_text(encoding="utf-8").splitlines()[1:] for n in (3, 1))
+    free = min({row.split(",")[0] for row in panel} - {row.split(",")[0] for row in rows})
+    # and what else a table of upgrades tells is no matter of the profit
+    later = ["line,upgraded_on,output", *(f"{row},7" for row in rows), f"{free},2030-01-07,7"]
+    (tmp_path / "later.csv").write_text("\n".join(later), encoding="utf-8")
+    found = answered(capsys, tmp_path, text, *files[:3], str(tmp_path / "later.csv"))
+    assert found["line_count"] == told["line_count"] == 8
+    assert found["profit_change"] == told["profit_change"]
+
+
 def test_a_panel_is_not_priced_by_defaults(
     capsys: pytest.CaptureFixture[str], files: list[str]
 ) -> None:
