@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -70,8 +71,14 @@ def _own_costs(path: Path) -> dict[str, dict[str, float]]:
         line = str(row["line"])
         if line in found:
             raise DataError(f"{path}: the line {line!r} is there twice; keep one row")
-        wrong = [name for name in names if not isinstance(row[name], int | float)]
+        wrong = [name for name in names if not _is_money(row[name])]
         if wrong:
-            raise DataError(f"{path}: line {line!r} has no number as {wrong[0]}; give one")
+            raise DataError(
+                f"{path}: line {line!r} has no number as {wrong[0]}; give one that is not negative"
+            )
         found[line] = {name: float(row[name]) for name in names}
     return found
+
+
+def _is_money(cell: object) -> bool:
+    return isinstance(cell, int | float) and 0 <= cell < math.inf

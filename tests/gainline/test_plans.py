@@ -115,6 +115,8 @@ def test_a_line_may_have_costs_of_its_own(
         ("line,investment\nL99,1\n", "'L99' is not one that may be upgraded"),
         ("line,investment\nL12,1\nL12,2\n", "is there twice"),
         ("line,investment\nL12,x\n", "has no number as investment"),
+        ("line,investment\nL12,-5\n", "costs.csv: line 'L12' has no number as investment"),
+        ("line,investment\nL12,inf\n", "give one that is not negative"),
     ],
 )
 def test_costs_that_do_not_fit_are_refused(
