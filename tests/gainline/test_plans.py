@@ -130,6 +130,14 @@ def test_costs_that_do_not_fit_are_refused(
     assert words in capsys.readouterr().err
 
 
+def test_pilots_that_nobody_waits_for_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(folder / "panel.csv"), "--upgrades", str(folder / "upgrades.csv")]
+    assert run(["plan", "rollout", *files, "--pilots", "2"]) == 2
+    assert "--pilots is for --wait" in capsys.readouterr().err
+
+
 def test_plans_are_read_by_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = ["--upgrades", str(folder / "upgrades.csv"), "--config", str(folder / "gainline.toml")]
     assert run(["plan", "rollout", str(folder / "panel.csv"), *files]) == 0
