@@ -41,7 +41,7 @@ def figures_of(earned: Profit) -> dict[str, Interval]:
         "roi": earned.roi,
         "payback_years": earned.payback_years,
         "discounted_payback_years": earned.discounted_payback_years,
-        "energy_change_kwh": energy if (energy.low, energy.high) != (0, 0) else None,
+        "energy_change_kwh": energy if carbon or (energy.low, energy.high) != (0, 0) else None,
         "co2_change_t": earned.co2_change_t if carbon else None,
         "co2_after_kg_per_unit": earned.co2_after_kg_per_unit if carbon else None,
     }

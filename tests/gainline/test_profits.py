@@ -87,6 +87,14 @@ def test_a_plant_makes_the_figures_of_the_model(
     assert round(answer["profit_ratio"], 3) == 1.259
 
 
+def test_energy_that_stays_as_it_is_changes_by_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = ONE_LINE + "energy_kwh_per_unit = 2.0\n"
+    answer = answered(capsys, tmp_path, text, "--alpha", "1", "--beta", "0")
+    assert (answer["energy_change_kwh"], answer["co2_change_t"]) == (0, 0)
+
+
 def test_what_never_pays_back_is_null(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     text = ONE_LINE + "investment = 100.0\n"
     answer = answered(capsys, tmp_path, text, "--alpha", "0.9", "--beta", "0")
