@@ -58,8 +58,8 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
 
 def _require_upgraded(seen: Panel, left: Panel, upgrades: Upgrades) -> None:
     """Raise DataError where events have taken all that was seen of an upgraded line."""
-    gone = set(seen.table["line"].to_pylist()) - set(left.table["line"].to_pylist())
-    lost = sorted(gone & set(upgrades.table["line"].to_pylist()))
+    was, remains, upgraded = (set(one.table["line"].to_pylist()) for one in (seen, left, upgrades))
+    lost = sorted(str(line) for line in (was - remains) & upgraded)
     if lost:
         raise DataError(
             f"the events leave no period of the upgraded line {lost[0]!r}: name shorter ones, or"
