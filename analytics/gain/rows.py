@@ -158,7 +158,8 @@ def _numbers(table: pa.Table, name: str) -> Floats:
         or pa.types.is_null(kind)
     ):
         raise DataError(
-            f"the column {name!r} is {kind}, not numeric: remove it or make it a number"
+            f"the column {name!r} is {kind}, not numeric: write its numbers like 1234.5"
+            f"{'' if name in OUTCOMES else ', or remove it'}"
         )
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())

@@ -382,6 +382,9 @@ def test_a_covariate_of_words_is_refused() -> None:
     panel, upgrades = plant()
     panel["mix"] = ["a"] * len(panel["mix"])
     assert "'mix' is string, not numeric" in refused(panel, upgrades)
+    assert refused(panel, upgrades).endswith("or remove it")
+    panel["output"] = [f"{value:.1f}".replace(".", ",") for value in panel["output"]]
+    assert refused(panel, upgrades).endswith("write its numbers like 1234.5")
 
 
 def test_a_period_that_is_no_date_is_refused() -> None:
