@@ -78,6 +78,8 @@ def told(path: Path) -> Iterator[None]:
             raise DataError(f"{path}: cannot be read: {os.strerror(number)}") from None
         kind = "CSV" if is_csv(path) else "Parquet"
         cause = " ".join(str(problem).split())[:200]
+        if kind == "CSV" and "invalid UTF8" in cause:
+            raise DataError(f"{path}: is not UTF-8; save the file as UTF-8") from None
         raise DataError(f"{path}: not a {kind} table: {cause}") from None
 
 
