@@ -16,6 +16,7 @@ from contracts.outcome import Gain, Interval
 from contracts.panel import Panel, Upgrades
 from gainline.files.pictures import write_pictures
 from gainline.gains.panel_files import read_events, read_panel, read_upgrades
+from gainline.printable import printable
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _in_words(fitted: Gain) -> str:
         text += _row(f"line {one.line}", one.alpha, one.beta, f"{one.borrowed:.0%}")
     text += _row("next line", *fitted.next_line)
     text += f"verdict: {fitted.verdict}\n"
-    return text + "".join(f"note: {warning}\n" for warning in fitted.warnings)
+    return text + "".join(f"note: {printable(warning)}\n" for warning in fitted.warnings)
 
 
 def _details_in_words(look: CloserLook) -> str:
@@ -107,7 +108,7 @@ def _details_in_words(look: CloserLook) -> str:
         text += _row("placebo in time", *look.in_time)
     text += "\nlines never upgraded, as if they had been\n"
     for placebo in look.placebos:
-        text += f"{'line ' + placebo.line:<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
+        text += f"{printable('line ' + placebo.line):<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
     text += "\nby periods left out before the upgrades\n"
     for one in look.anticipations:
         text += _row(f"{one.anticipation}", one.alpha, one.beta)
@@ -116,7 +117,7 @@ def _details_in_words(look: CloserLook) -> str:
 
 def _row(name: str, alpha: Interval, beta: Interval, last: str = "") -> str:
     return (
-        f"{name:<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
+        f"{printable(name):<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
         f" {beta.estimate:8.4f} [{beta.low:.4f}, {beta.high:.4f}]{last:>10}".rstrip()
         + "\n"
     )

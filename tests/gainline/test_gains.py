@@ -111,6 +111,21 @@ def test_events_that_leave_nothing_of_an_upgraded_line_are_named_as_the_cause(
         fit_files(panel, upgrades, Asked(events=events), as_json=True)
 
 
+def test_no_name_of_a_line_drives_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    names = {line: f"{line}\x1b[2J\n" for line in set(plant.books.panel.table["line"].to_pylist())}
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    for table, path in ((plant.books.panel.table, panel), (plant.upgrades.table, upgrades)):
+        renamed = pa.array([names[line] for line in table["line"].to_pylist()])
+        write_table(table.set_column(0, "line", renamed), path)
+    fit_files(panel, upgrades, Asked(details=True), as_json=False)
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert text.count(r"\x1b[2J\n ") >= len(names)
+
+
 def test_details_are_told_in_words_and_in_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
