@@ -108,7 +108,8 @@ def _details_in_words(look: CloserLook) -> str:
         text += _row("placebo in time", *look.in_time)
     text += "\nlines never upgraded, as if they had been\n"
     for placebo in look.placebos:
-        text += f"{printable('line ' + placebo.line):<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
+        name = printable(f"line {placebo.line}")
+        text += f"{name:<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
     text += "\nby periods left out before the upgrades\n"
     for one in look.anticipations:
         text += _row(f"{one.anticipation}", one.alpha, one.beta)

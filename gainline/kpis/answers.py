@@ -195,8 +195,8 @@ def _laid_out(span: Span, plan: Plan, name: str | None) -> Iterator[Spell]:
 def _of_line(rows: list[Row], line: str | None) -> list[Row]:
     if not rows:
         raise DataError(
-            "no line has a state in this time: check --from and --to, the metrics of [panel] and the"
-            " readings"
+            "no line has a state in this time: check --from and --to, the metrics of [panel] and"
+            " the readings"
         )
     found = [row for row in rows if line is None or row["line"] == line]
     if not found:
