@@ -273,26 +273,10 @@ def test_periods_without_any_line_to_compare_with_are_left_out() -> None:
     assert any("1 of 40 periods" in words for words in fitted(gone, upgrades).warnings)
 
 
-def test_rows_without_a_covariate_are_left_out_and_counted() -> None:
-    panel, upgrades = plant(20, alpha=1.2)
-    panel["mix"][7] = None
-    found = fitted(panel, upgrades)
-    assert any("1 of 560 rows are left out" in words for words in found.warnings)
-
-
 def test_lines_that_were_never_seen_at_the_same_time_are_not_compared() -> None:
     panel, upgrades = plant(21)
     apart = only(panel, lambda line, day: (line < "L06") == (day < week(30)))
     assert "no upgraded line was seen in the same periods" in refused(apart, upgrades)
-
-
-def test_a_covariate_that_tells_the_upgrade_is_named_as_what_may_be_wrong() -> None:
-    panel, upgrades = plant(26)
-    panel["is_new"] = [
-        float(line < "L06" and day >= week(18 + 4 * (int(line[1:]) // 2)))
-        for line, day in zip(panel["line"], panel["period"], strict=True)
-    ]
-    assert "a covariate changes with the upgrade alone" in refused(panel, upgrades)
 
 
 def test_the_widest_interval_is_still_a_finite_one() -> None:
@@ -324,14 +308,6 @@ def test_an_output_or_cost_that_is_not_above_zero_is_refused_by_its_row(
     message = refused(panel, upgrades)
     assert "row 42 of the panel (line L01, period 2024-01-08)" in message
     assert name in message
-
-
-def test_a_covariate_that_each_line_holds_for_itself_says_nothing() -> None:
-    panel, upgrades = plant(25, alpha=1.2)
-    speeds = {**panel, "speed": [500.0 + 7 * int(line[1:]) for line in panel["line"]]}
-    # of two covariates each has fewer bends than one alone would have
-    spare = {**panel, "speed": [float(day == week(3)) for day in panel["period"]]}
-    same(fitted(speeds, upgrades), fitted(spare, upgrades))
 
 
 def test_an_upgraded_line_that_is_not_in_the_panel_is_refused() -> None:
@@ -378,15 +354,6 @@ def test_a_panel_that_ends_before_every_upgrade_is_complete_is_refused() -> None
     assert "no upgraded line has a period" in refused(*plant(), ramp=60)
 
 
-def test_a_covariate_of_words_is_refused() -> None:
-    panel, upgrades = plant()
-    panel["mix"] = ["a"] * len(panel["mix"])
-    assert "'mix' is string, not numeric" in refused(panel, upgrades)
-    assert refused(panel, upgrades).endswith("or remove it")
-    panel["output"] = [f"{value:.1f}".replace(".", ",") for value in panel["output"]]
-    assert refused(panel, upgrades).endswith("write its numbers like 1234.5")
-
-
 def test_a_period_that_is_no_date_is_refused() -> None:
     panel, upgrades = plant()
     panel["period"] = ["soon"] * len(panel["period"])
@@ -412,10 +379,3 @@ def test_an_empty_name_is_a_missing_one(name: str, blank: str) -> None:
     panel["site"] = ["lyon"] * len(panel["line"])
     panel[name][2] = blank  # as a CSV file has it
     assert f"row 3 has no {name}" in refused(panel, upgrades)
-
-
-def test_no_covariate_is_fine() -> None:
-    panel, upgrades = plant(23, alpha=1.2)
-    del panel["mix"]
-    found = fitted(panel, upgrades)
-    assert found.alpha.low < 1.2 < found.alpha.high
