@@ -44,6 +44,14 @@ TARGET_NAMES = (
     "scrap_ratio", "rework_ratio", "throughput", "energy_per_good", "co2e_per_good",
     "idle_energy_ratio", "coverage", "good_share",
 )  # fmt: skip
+# Those of them that are a share of something, so at most 1, and those that a line which is faster
+# than planned takes beyond 1; but none is ten times as fast: that is a percentage.
+_SHARES = (
+    "availability", "quality_ratio", "scrap_ratio", "rework_ratio", "idle_energy_ratio",
+    "coverage", "good_share",
+)  # fmt: skip
+_RATIOS = ("effectiveness", "oee", "teep")
+_RATIO_MAX = 10
 # A name is a word or a few, a text at most what fits on a page: what is longer was pasted.
 WORD_CHARS_MAX = 256
 TEXT_CHARS_MAX = 4_096
@@ -239,6 +247,11 @@ def _check(note: Note) -> None:
         raise DataError(f"no {note.kind} is called {note.name!r}: write one of {', '.join(names)}")
     if note.kind is NoteKind.PRICE and note.value is not None and note.value < 0:
         raise DataError(f"the price {note.value:g} is negative: write one that is not")
+    if note.kind is NoteKind.TARGET and note.value is not None:
+        most = 1 if note.name in _SHARES else _RATIO_MAX if note.name in _RATIOS else math.inf
+        if not 0 <= note.value <= most:
+            like = ", such as 0.8 for 80 %" if most < math.inf else ""
+            raise DataError(f"{note.name} cannot be {note.value:g}: write what it is to be{like}")
 
 
 def _plain(said: object) -> object:

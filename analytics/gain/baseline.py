@@ -21,6 +21,9 @@ from torch import Tensor
 # An eigenvalue this small, of a matrix scaled to a diagonal of ones, is rounding: the smallest
 # true one of T linked periods is of the order 1 / T, or 1e-4.
 RANK_TOLERANCE = 1e-10
+# What is left of a covariate that each line holds for itself is rounding, some 1e-16 of it; a
+# billionth is far more than that, and far less than any meter shows.
+HELD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def two_way(y: Tensor, x: Tensor, used: Tensor, *, has_periods: bool = True) -> 
     y0 = (y - (y * cells).sum(dim=2, keepdim=True) / count) * cells  # (2, n, T)
     x0 = x - (torch.einsum("ntp,nt->np", x, cells) / count)[:, None, :]  # (n, T, p)
     x0 *= cells[..., None]
+    x0 *= x0.square().sum(dim=(0, 1)) > HELD**2 * torch.einsum("ntp,nt->p", x.square(), cells)
     width = used.shape[1]
     size = width + x.shape[2]
     normal = y.new_zeros(size, size)

@@ -91,12 +91,14 @@ def _compare(grid: Grid) -> tuple[Contrasts, Verdict, list[str]]:
     lost = [grid.lines[n] for n in weights.line[~is_comparable].tolist()]
     if len(lost) == len(weights.line):
         raise DataError(
-            "no upgraded line was seen in the same periods as the lines without upgrade:"
-            " give a panel in which they overlap, before and after"
+            "no upgraded line was seen in the same periods as the lines without upgrade, or a"
+            " covariate changes with the upgrade alone: give a panel in which they overlap, before"
+            " and after, without such a covariate"
         )
     if lost:
         notes.append(
-            f"too few lines seen in the same periods to compare with: {design.listed(lost)}"
+            "too few lines seen in the same periods to compare with, or a covariate that changes"
+            f" with the upgrade alone: {design.listed(lost)}"
         )
     kept = weights.kept(is_comparable)
     went = 1 + wave.shape[1]

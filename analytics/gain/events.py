@@ -15,7 +15,7 @@ def without(panel: Panel, events: Events) -> tuple[Panel, list[str]]:
     """Leave out each line's periods that an event reaches into; say which, and why.
 
     A period is named by its first day and lasts until the next one. Raise DataError for a line that
-    is not in the panel and for an event that ends before it begins.
+    is not in the panel, for an event that ends before it begins and where no row is left.
     """
     names = np.asarray(panel.table["line"].cast(pa.string()).to_pylist(), dtype=object)
     day = rows.days(panel.table, "period")
@@ -30,8 +30,11 @@ def without(panel: Panel, events: Events) -> tuple[Panel, list[str]]:
         if not (names == line).any():
             raise DataError(f"the line {line!r} of an event is not in the panel: correct its name")
         hit = (names == line) & (day <= ends[n]) & (day + length > begins[n])
-        words.append(f"{line} {begins[n]} to {ends[n]} ({reasons[n]}), {int(hit.sum())} periods")
+        why = f" ({reasons[n]})" if reasons[n] else ""
+        words.append(f"{line} {begins[n]} to {ends[n]}{why}, {int(hit.sum())} periods")
         is_out |= hit
+    if len(is_out) and is_out.all():
+        raise DataError("the events leave no row of the panel: name shorter ones")
     kept = Panel(panel.table.filter(pa.array(~is_out)))
     return kept, [f"left out for an event: {listed(words)}"] if words else []
 

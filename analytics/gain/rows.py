@@ -104,6 +104,9 @@ def _coded(table: pa.Table, name: str) -> tuple[tuple[str, ...], npt.NDArray[np.
     _require_no_null(column, name)
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     words = [str(word) for word in encoded.dictionary.to_pylist()]
+    for empty in (code for code, word in enumerate(words) if not word.strip()):
+        row = pc.index(encoded.indices, value=pa.scalar(empty, encoded.indices.type)).as_py()
+        raise DataError(_nameless(row, name))
     order = sorted(range(len(words)), key=lambda n: words[n])
     rank = np.empty(len(words), np.int64)
     rank[order] = np.arange(len(words))
@@ -155,7 +158,8 @@ def _numbers(table: pa.Table, name: str) -> Floats:
         or pa.types.is_null(kind)
     ):
         raise DataError(
-            f"the column {name!r} is {kind}, not numeric: remove it or make it a number"
+            f"the column {name!r} is {kind}, not numeric: write its numbers like 1234.5"
+            f"{'' if name in OUTCOMES else ', or remove it'}"
         )
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
@@ -166,7 +170,11 @@ def _numbers(table: pa.Table, name: str) -> Floats:
 def _require_no_null(column: pa.ChunkedArray[Any], name: str) -> None:
     if column.null_count:
         row = pc.index(column.is_null().combine_chunks(), value=True).as_py()
-        raise DataError(f"row {row + 1} has no {name}: every row needs one")
+        raise DataError(_nameless(row, name))
+
+
+def _nameless(row: int, name: str) -> str:
+    return f"row {row + 1} has no {name}: every row needs one"
 
 
 def _require_positive(outcomes: Floats, where: Callable[[int], str]) -> None:

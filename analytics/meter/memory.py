@@ -41,6 +41,8 @@ def correlations(rest: Tensor, seen: Tensor, left: Tensor) -> Tensor:
 
 def best_order(covariances: Tensor, count: int) -> int:
     """Choose how many days an autoregression looks back, by n log(variance) + order log n."""
+    if not covariances[0] > 0:  # no noise at all remembers nothing
+        return 0
     most = min(ORDER_MAX, len(covariances) - 1, count // 10)
     variances = [_levinson(covariances[: order + 1])[1] for order in range(most + 1)]
     scores = [

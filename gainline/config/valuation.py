@@ -70,21 +70,24 @@ def upgrades(settings: Settings) -> Upgrades:
 def economics(settings: Settings, whole: Panel, periods: pa.Table) -> Economics:
     """Describe one upgraded line in the year before its upgrade: the mean over those lines.
 
-    Output and cost are those of the panel's periods before each line's upgrade, taken to a year.
+    Output and cost are those of the panel's periods before each line's upgrade, taken to a year. A
+    line that is upgraded after the panel's last period is none of them, as in the gain.
     Raises DataError where there is no such period.
     """
-    before = _before_upgrade(whole, upgrades(settings))
+    upgraded = _so_far(upgrades(settings), whole)
+    before = _before_upgrade(whole, upgraded)
     energy = _energy(before, periods, settings) / pc.sum(before["output"]).as_py()
     measured = measured_economics(settings, before, days_per_period(whole), energy)
-    return replace(measured, line_count=len(settings.upgrades))
+    return replace(measured, line_count=upgraded.num_rows)
 
 
 def panel_economics(settings: Settings, whole: Panel, upgraded: Upgrades) -> Economics:
     """Describe one upgraded line likewise, its energy by the configuration."""
-    before = _before_upgrade(whole, upgraded)
+    so_far = _so_far(upgraded, whole)
+    before = _before_upgrade(whole, so_far)
     energy = settings.economics.energy_kwh_per_unit or 0.0
     measured = measured_economics(settings, before, days_per_period(whole), energy)
-    return replace(measured, line_count=upgraded.table.num_rows)
+    return replace(measured, line_count=so_far.num_rows)
 
 
 def is_stated(settings: Settings) -> bool:
@@ -114,7 +117,8 @@ def stated_economics(settings: Settings) -> Economics:
     if section.good_units_per_year is None or section.unit_cost is None:
         raise ConfigError(
             "economics: good_units_per_year and unit_cost are not set; give both, or plant, or a"
-            " panel to measure them on"
+            " panel to measure them on, or ask for the ratio alone of a contract at cost plus"
+            " (--model cost_plus)"
         )
     return _economics(
         settings,
@@ -201,8 +205,14 @@ def _components(
     return tuple(replace(part, beta=betas.get(part.name)) for part in known)
 
 
-def _before_upgrade(whole: Panel, upgraded: Upgrades) -> pa.Table:
-    joined = whole.table.join(upgraded.table, keys="line", join_type="inner")
+def _so_far(upgraded: Upgrades, whole: Panel) -> pa.Table:
+    """Give line and day of the upgrades until the panel's last period."""
+    table = upgraded.table.select(["line", "upgraded_on"])
+    return table.filter(pc.less_equal(table["upgraded_on"], pc.max(whole.table["period"])))
+
+
+def _before_upgrade(whole: Panel, upgraded: pa.Table) -> pa.Table:
+    joined = whole.table.join(upgraded, keys="line", join_type="inner")
     before = joined.filter(pc.less(joined["period"], joined["upgraded_on"]))
     if before.num_rows == 0:
         raise DataError(

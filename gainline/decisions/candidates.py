@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config.loading import Settings
 from gainline.config.valuation import DAYS_PER_YEAR, days_per_period, measured_economics
-from gainline.files.tables import read_table
+from gainline.files.tables import read_table, refuse_twice
 
 # What a file of costs may say of a line instead of the configuration.
 INVESTMENT, RUNNING = "investment", "running_cost_per_year"
@@ -61,6 +62,7 @@ def _costs_of(economics: Economics) -> dict[str, float]:
 def _own_costs(path: Path) -> dict[str, dict[str, float]]:
     """Read what each line costs, by the names of the columns."""
     table = read_table(path, columns=("line",))
+    refuse_twice(table, path)
     names = [name for name in (INVESTMENT, RUNNING) if name in table.column_names]
     if not names:
         raise DataError(f"{path}: has no column {INVESTMENT} or {RUNNING}; add one")
@@ -69,8 +71,14 @@ def _own_costs(path: Path) -> dict[str, dict[str, float]]:
         line = str(row["line"])
         if line in found:
             raise DataError(f"{path}: the line {line!r} is there twice; keep one row")
-        wrong = [name for name in names if not isinstance(row[name], int | float)]
+        wrong = [name for name in names if not _is_money(row[name])]
         if wrong:
-            raise DataError(f"{path}: line {line!r} has no number as {wrong[0]}; give one")
+            raise DataError(
+                f"{path}: line {line!r} has no number as {wrong[0]}; give one that is not negative"
+            )
         found[line] = {name: float(row[name]) for name in names}
     return found
+
+
+def _is_money(cell: object) -> bool:
+    return isinstance(cell, int | float) and 0 <= cell < math.inf

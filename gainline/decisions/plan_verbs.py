@@ -109,6 +109,10 @@ def rollout(
     as_json: JsonFlag = False,
 ) -> None:
     """Decide on the roll-out after an upgrade: which lines, at what risk, now or later."""
+    if pilots and not wait:
+        raise typer.BadParameter(
+            "--pilots is for --wait: give how many periods they are learnt from"
+        )
     from gainline.decisions.plans import RolloutAsked, show_rollout
 
     asked = RolloutAsked(panel, upgrades, budget, costs, wait, pilots)

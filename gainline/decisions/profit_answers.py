@@ -10,6 +10,7 @@ from typing import Any
 from contracts.decision import Needed, Prospect, Sensitivity
 from contracts.outcome import Gain, Interval, Profit
 from gainline.output import as_text
+from gainline.printable import printable
 
 Answer = dict[str, Any]
 
@@ -41,7 +42,7 @@ def figures_of(earned: Profit) -> dict[str, Interval]:
         "roi": earned.roi,
         "payback_years": earned.payback_years,
         "discounted_payback_years": earned.discounted_payback_years,
-        "energy_change_kwh": energy if (energy.low, energy.high) != (0, 0) else None,
+        "energy_change_kwh": energy if carbon or (energy.low, energy.high) != (0, 0) else None,
         "co2_change_t": earned.co2_change_t if carbon else None,
         "co2_after_kg_per_unit": earned.co2_after_kg_per_unit if carbon else None,
     }
@@ -135,13 +136,13 @@ def in_lines(answer: Answer) -> str:
             rows = [tuple(map(_shown, row.values())) for row in value]
             tables.append(f"\n{name}\n{as_text(list(value[0]), rows)}")
         elif isinstance(value, list) and value and name != "warnings":
-            lines.append(f"{name}  {', '.join(map(str, value))}\n")
+            lines.append(f"{name}  {printable(', '.join(map(str, value)))}\n")
         elif not isinstance(value, dict | list):
             text = f"{name}  {_shown(value)}"
             if name in bounds:
                 text += f"  [{_shown(bounds[name]['low'])}, {_shown(bounds[name]['high'])}]"
             lines.append(f"{text}\n")
-    notes = [f"note: {warning}\n" for warning in answer.get("warnings", ())]
+    notes = [f"note: {printable(warning)}\n" for warning in answer.get("warnings", ())]
     return "".join([*lines, *notes, *tables])
 
 

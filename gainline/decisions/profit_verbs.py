@@ -81,8 +81,12 @@ def profit(
             raise typer.BadParameter("give --alpha and --beta, or --panel and --upgrades")
     elif panel is None or upgrades is None or (alpha, beta) != (None, None):
         raise typer.BadParameter("--panel and --upgrades go together, without --alpha and --beta")
+    targets = tuple(_target(text) for text in target or ())
+    from analytics.profit.targets import KEYS
     from gainline.decisions.profits import Asked, show_profit
 
-    targets = tuple(_target(text) for text in target or ())
+    unknown = next((key for key, _ in targets if key not in KEYS), None)
+    if unknown is not None:
+        raise typer.BadParameter(f"no target is called {unknown!r}; give one of {', '.join(KEYS)}")
     asked = Asked(alpha, beta, panel, upgrades, model, tornado, targets, scenarios, charts)
     interruptible(lambda: show_profit(settings_of(config), asked, as_json=as_json))

@@ -17,6 +17,7 @@ from analytics.profit.targets import needed
 from contracts.decision import Prospect
 from contracts.outcome import Gain, Profit
 from gainline.config.loading import Settings
+from gainline.config.sections import EconomicsSection
 from gainline.config.valuation import is_stated, panel_economics, require_prices, stated_economics
 from gainline.decisions.profit_answers import (
     Answer,
@@ -105,9 +106,12 @@ def case_of(settings: Settings, asked: Asked) -> Case:
 
 
 def _priced(settings: Settings, asked: Asked) -> Settings:
-    """Take the model that is asked for; without one cost_plus, if nothing more is known."""
+    """Take the model that is asked for; without one cost_plus, if nothing at all is known.
+
+    Where a price is configured, the ratio of a contract at cost plus would be another's.
+    """
     model = asked.model
-    if model is None and asked.panel is None and not is_stated(settings):
+    if model is None and asked.panel is None and settings.economics == EconomicsSection():
         model = "cost_plus"
     if model is None:
         return settings

@@ -37,6 +37,14 @@ def read_table(path: Path, *, columns: tuple[str, ...] = ()) -> pa.Table:
     return table
 
 
+def refuse_twice(table: pa.Table, path: Path) -> None:
+    """Raise DataError where two columns have one name: nothing says which of them is meant."""
+    names = table.column_names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: the column {twice!r} is there twice; keep one of them")
+
+
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet or CSV file by the name's ending; CSV gets lists as words with blanks.
 
@@ -70,6 +78,8 @@ def told(path: Path) -> Iterator[None]:
             raise DataError(f"{path}: cannot be read: {os.strerror(number)}") from None
         kind = "CSV" if is_csv(path) else "Parquet"
         cause = " ".join(str(problem).split())[:200]
+        if kind == "CSV" and "invalid UTF8" in cause:
+            raise DataError(f"{path}: is not UTF-8; save the file as UTF-8") from None
         raise DataError(f"{path}: not a {kind} table: {cause}") from None
 
 

@@ -11,10 +11,12 @@ from typing import Literal
 
 from analytics import charts, gain, gain_charts
 from contracts.closer import CloserLook
+from contracts.errors import DataError
 from contracts.outcome import Gain, Interval
 from contracts.panel import Panel, Upgrades
 from gainline.files.pictures import write_pictures
 from gainline.gains.panel_files import read_events, read_panel, read_upgrades
+from gainline.printable import printable
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
     panel, upgrades = read_panel(panel_file), read_upgrades(upgrades_file)
     notes: list[str] = []
     if asked.events is not None:
-        panel, notes = gain.without(panel, read_events(asked.events))
+        seen, (panel, notes) = panel, gain.without(panel, read_events(asked.events))
+        _require_upgraded(seen, panel, upgrades)
     if asked.line is not None:
         panel, upgrades = gain.alone(panel, upgrades, asked.line)
     fit = gain.fit if asked.method == "population" else gain.fit_one
@@ -52,6 +55,17 @@ def fit_files(panel_file: Path, upgrades_file: Path, asked: Asked, *, as_json: b
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_in_words(fitted) + (_details_in_words(look) if look else ""))
+
+
+def _require_upgraded(seen: Panel, left: Panel, upgrades: Upgrades) -> None:
+    """Raise DataError where events have taken all that was seen of an upgraded line."""
+    was, remains, upgraded = (set(one.table["line"].to_pylist()) for one in (seen, left, upgrades))
+    lost = sorted(str(line) for line in (was - remains) & upgraded)
+    if lost:
+        raise DataError(
+            f"the events leave no period of the upgraded line {lost[0]!r}: name shorter ones, or"
+            " take it out of panel and upgrades"
+        )
 
 
 def _drawn(
@@ -72,14 +86,14 @@ def _drawn(
 
 
 def _in_words(fitted: Gain) -> str:
-    share = f"{fitted.level:.0%} interval"
+    share = f"{100 * fitted.level:g}% interval"
     text = f"{'':<16} {'alpha':>8} {share:<17} {'beta':>8} {share:<17} borrowed\n"
     text += _row("programme", fitted.alpha, fitted.beta)
     for one in fitted.lines:
         text += _row(f"line {one.line}", one.alpha, one.beta, f"{one.borrowed:.0%}")
     text += _row("next line", *fitted.next_line)
     text += f"verdict: {fitted.verdict}\n"
-    return text + "".join(f"note: {warning}\n" for warning in fitted.warnings)
+    return text + "".join(f"note: {printable(warning)}\n" for warning in fitted.warnings)
 
 
 def _details_in_words(look: CloserLook) -> str:
@@ -94,7 +108,8 @@ def _details_in_words(look: CloserLook) -> str:
         text += _row("placebo in time", *look.in_time)
     text += "\nlines never upgraded, as if they had been\n"
     for placebo in look.placebos:
-        text += f"{'line ' + placebo.line:<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
+        name = printable(f"line {placebo.line}")
+        text += f"{name:<16} {placebo.alpha:8.4f} {'':<17} {placebo.beta:8.4f}\n"
     text += "\nby periods left out before the upgrades\n"
     for one in look.anticipations:
         text += _row(f"{one.anticipation}", one.alpha, one.beta)
@@ -103,7 +118,7 @@ def _details_in_words(look: CloserLook) -> str:
 
 def _row(name: str, alpha: Interval, beta: Interval, last: str = "") -> str:
     return (
-        f"{name:<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
+        f"{printable(name):<16} {alpha.estimate:8.4f} [{alpha.low:.4f}, {alpha.high:.4f}]"
         f" {beta.estimate:8.4f} [{beta.low:.4f}, {beta.high:.4f}]{last:>10}".rstrip()
         + "\n"
     )

@@ -12,7 +12,7 @@ import pyarrow as pa
 from analytics import meter
 from contracts.errors import DataError
 from contracts.meter import METER_COLUMNS, Meter, Saving
-from gainline.files.tables import read_table
+from gainline.files.tables import read_table, refuse_twice
 
 
 def show_saving(path: Path, periods: tuple[date, date], level: float, *, as_json: bool) -> None:
@@ -36,6 +36,7 @@ def _named(table: pa.Table) -> pa.Table:
 
 
 def _dated(table: pa.Table, path: Path) -> pa.Table:
+    refuse_twice(table, path)
     try:
         days = table["date"].cast(pa.date32(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -45,13 +46,14 @@ def _dated(table: pa.Table, path: Path) -> pa.Table:
 
 def _in_words(found: Saving) -> str:
     share, avoided, model = found.share, found.avoided, found.model
+    level = f"{100 * found.level:g}%"
     terms = [f"{model.base:.4g} a day"]
     if model.heating_below is not None:
         terms.append(f"{model.heating:.4g} for each degree below {model.heating_below:.1f}")
     if model.cooling_above is not None:
         terms.append(f"{model.cooling:.4g} for each degree above {model.cooling_above:.1f}")
     lines = [
-        f"saved     {share.estimate:.1%} [{share.low:.1%}, {share.high:.1%}] at {found.level:.0%}",
+        f"saved     {share.estimate:.1%} [{share.low:.1%}, {share.high:.1%}] at {level}",
         f"avoided   {avoided.estimate:.5g} [{avoided.low:.5g}, {avoided.high:.5g}]",
         f"expected  {found.expected:.6g} over {found.reporting_days} days, used {found.used:.6g}",
         f"model     {' + '.join(terms)}; of {found.baseline_days} days",

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.panel import EVENT_COLUMNS, REQUIRED, Events, Panel, Upgrades
-from gainline.files.tables import read_table
+from gainline.files.tables import read_table, refuse_twice
 
 # What `panel` says of how much was received: of the readings and not of the line, so no covariate.
 COVERAGE = "coverage"
@@ -17,8 +17,8 @@ COVERAGE = "coverage"
 def read_panel(path: Path) -> Panel:
     """Read a panel, without its coverage. Raises DataError, naming the file, where it is none."""
     table = read_table(path, columns=REQUIRED)
-    names = [name for name in table.column_names if name != COVERAGE]
-    return Panel(_dated(table.select(names), "period", path))
+    dated = _dated(table, "period", path)
+    return Panel(dated.select([name for name in dated.column_names if name != COVERAGE]))
 
 
 def read_upgrades(path: Path) -> Upgrades:
@@ -34,6 +34,7 @@ def read_events(path: Path) -> Events:
 
 def _dated(table: pa.Table, column: str, path: Path) -> pa.Table:
     """Take a column for dates; `line` for text, whatever the file made of it."""
+    refuse_twice(table, path)
     if column not in table.column_names or "line" not in table.column_names:
         return table  # the type that takes it says what is missing
     try:

@@ -71,8 +71,9 @@ def show_kpis(settings: Settings, by: By, line: str | None, when: When, *, in_js
 
 def show_stops(settings: Settings, line: str | None, when: When, *, in_json: bool) -> None:
     """Print the stops of all lines, or of one, in order of time."""
-    rows = stop_rows(settings, line, when)
-    names = list(rows[0])
+    asked = _asked(settings, when)
+    rows = rows_of_stops(asked, line)
+    names = list(rows[0]) if rows else asked.stops.column_names
     if not in_json:  # people see ids of notes where there are such
         names = [n for n in names if n not in _NOTE_IDS or any(row[n] for row in rows)]
     _print(rows, names, as_json if in_json else as_text)
@@ -105,8 +106,12 @@ def rows_of_kpis(asked: Asked, by: By, line: str | None = None) -> list[Row]:
 
 
 def rows_of_stops(asked: Asked, line: str | None = None) -> list[Row]:
-    """Give the rows of `stop_rows` of what was asked already. Raises as that."""
-    rows = _of_line(asked.stops.to_pylist(), line)
+    """Give the rows of `stop_rows` of what was asked already. Raises as that.
+
+    A line that never stood still has none.
+    """
+    _of_line(asked.sums.to_pylist(), line)
+    rows = [row for row in asked.stops.to_pylist() if line in (None, row["line"])]
     for row in rows:
         row |= {"day": row["day"].isoformat(), **asked.said.of_stop(row)}
     return rows
@@ -189,11 +194,15 @@ def _laid_out(span: Span, plan: Plan, name: str | None) -> Iterator[Spell]:
 
 def _of_line(rows: list[Row], line: str | None) -> list[Row]:
     if not rows:
-        raise DataError("no line has a state: check the metrics of [panel] and the readings")
+        raise DataError(
+            "no line has a state in this time: check --from and --to, the metrics of [panel] and"
+            " the readings"
+        )
     found = [row for row in rows if line is None or row["line"] == line]
     if not found:
         names = sorted({row["line"] for row in rows})
-        raise DataError(f"no line is called {line!r}; there are {', '.join(names[:10])}")
+        others = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        raise DataError(f"no line is called {line!r}; there are {', '.join(names[:10])}{others}")
     return found
 
 

@@ -35,7 +35,7 @@ def show_pareto(settings: Settings, of: Of, line: str | None, when: When, *, in_
         json.dump(rows, sys.stdout)
         sys.stdout.write("\n")
         return
-    names = [name for name in _NAMES if any(row[name] is not None for row in rows)]
+    names = [name for name in _NAMES if any(row[name] is not None for row in rows)] or _NAMES[:3]
     shown = [tuple(_short(row[name]) for name in names) for row in rows]
     sys.stdout.write(as_text(names, shown))
 

@@ -35,12 +35,27 @@ def test_an_event_takes_out_the_periods_it_reaches_into_and_no_other() -> None:
     assert notes == [f"left out for an event: L07 {begins} to {week(12)} (fire), 3 periods"]
 
 
+def test_an_event_without_a_reason_is_named_without_one() -> None:
+    panel, _ = tables(1)
+    table = event("L07", week(10), week(10)).table
+    _, notes = gain.without(panel, Events(table.set_column(3, "reason", pa.nulls(1))))
+    assert notes == [f"left out for an event: L07 {week(10)} to {week(10)}, 1 periods"]
+
+
 def test_nonsense_among_the_events_is_refused() -> None:
     panel, _ = tables(1)
     with pytest.raises(DataError, match="'L99' of an event is not in the panel"):
         gain.without(panel, event("L99", week(1), week(2)))
     with pytest.raises(DataError, match="before it begins"):
         gain.without(panel, event("L07", week(2), week(1)))
+    all_lines = sorted(set(panel.table["line"].to_pylist()))
+    all_time = pa.table(
+        {"line": all_lines}
+        | {name: [day] * len(all_lines) for name, day in (("begins", week(0)), ("ends", week(60)))}
+        | {"reason": pa.nulls(len(all_lines))}
+    )
+    with pytest.raises(DataError, match="the events leave no row"):
+        gain.without(panel, Events(all_time))
     with pytest.raises(DataError, match="lack the column 'reason'"):
         Events(pa.table({"line": ["a"], "begins": [week(1)], "ends": [week(1)]}))
 

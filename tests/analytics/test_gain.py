@@ -273,13 +273,6 @@ def test_periods_without_any_line_to_compare_with_are_left_out() -> None:
     assert any("1 of 40 periods" in words for words in fitted(gone, upgrades).warnings)
 
 
-def test_rows_without_a_covariate_are_left_out_and_counted() -> None:
-    panel, upgrades = plant(20, alpha=1.2)
-    panel["mix"][7] = None
-    found = fitted(panel, upgrades)
-    assert any("1 of 560 rows are left out" in words for words in found.warnings)
-
-
 def test_lines_that_were_never_seen_at_the_same_time_are_not_compared() -> None:
     panel, upgrades = plant(21)
     apart = only(panel, lambda line, day: (line < "L06") == (day < week(30)))
@@ -361,12 +354,6 @@ def test_a_panel_that_ends_before_every_upgrade_is_complete_is_refused() -> None
     assert "no upgraded line has a period" in refused(*plant(), ramp=60)
 
 
-def test_a_covariate_of_words_is_refused() -> None:
-    panel, upgrades = plant()
-    panel["mix"] = ["a"] * len(panel["mix"])
-    assert "'mix' is string, not numeric" in refused(panel, upgrades)
-
-
 def test_a_period_that_is_no_date_is_refused() -> None:
     panel, upgrades = plant()
     panel["period"] = ["soon"] * len(panel["period"])
@@ -385,8 +372,10 @@ def test_a_missing_line_name_is_refused() -> None:
     assert "row 3 has no line" in refused(panel, upgrades)
 
 
-def test_no_covariate_is_fine() -> None:
-    panel, upgrades = plant(23, alpha=1.2)
-    del panel["mix"]
-    found = fitted(panel, upgrades)
-    assert found.alpha.low < 1.2 < found.alpha.high
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize("name", ["line", "site"])
+def test_an_empty_name_is_a_missing_one(name: str, blank: str) -> None:
+    panel, upgrades = plant()
+    panel["site"] = ["lyon"] * len(panel["line"])
+    panel[name][2] = blank  # as a CSV file has it
+    assert f"row 3 has no {name}" in refused(panel, upgrades)

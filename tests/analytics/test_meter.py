@@ -167,6 +167,13 @@ def refused(table: pa.Table, since: dt.date = LATER) -> str:
     return str(caught.value)
 
 
+def test_a_meter_that_never_varies_has_saved_nothing() -> None:
+    table = simple(0).table
+    table = table.set_column(1, "usage", pa.array([5.0] * table.num_rows))
+    found = saving(Meter(table), LATER)
+    assert (found.share.low, found.share.estimate, found.share.high) == pytest.approx((0, 0, 0))
+
+
 def test_nonsense_is_refused() -> None:
     table = simple(0).table
     assert "has the day 2022-01-01 twice" in refused(pa.concat_tables([table, table.slice(0, 1)]))

@@ -68,12 +68,62 @@ def test_one_line_is_compared_with_a_mixture_of_others(
         fit_files(panel, upgrades, Asked("synthetic"), as_json=False)
 
 
+def test_a_level_is_told_as_it_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    fit_files(panel, upgrades, Asked(level=0.9975), as_json=False)
+    assert capsys.readouterr().out.count("99.75% interval") == 2
+
+
 def test_a_panel_without_dates_is_named(tmp_path: Path) -> None:
     panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
     panel.write_text("line,period,output,unit_cost\nL1,soon,1,1\n")
     upgrades.write_text("line,upgraded_on\nL1,2026-03-02\n")
     with pytest.raises(DataError, match=r"panel\.csv: the column 'period' holds no dates"):
         fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    panel, upgrades = tmp_path / "panel.csv", tmp_path / "upgrades.csv"
+    panel.write_text("line,period,output,unit_cost,mix,mix\nL1,2026-03-02,1,1,0,1\n")
+    upgrades.write_text("line,upgraded_on,line\nL1,2026-03-02,L1\n")
+    with pytest.raises(DataError, match=r"panel\.csv: the column 'mix' is there twice"):
+        fit_files(panel, upgrades, OPTIONS, as_json=True)
+    panel.write_text("line,period,output,unit_cost\nL1,2026-03-02,1,1\n")
+    with pytest.raises(DataError, match=r"upgrades\.csv: the column 'line' is there twice"):
+        fit_files(panel, upgrades, OPTIONS, as_json=True)
+
+
+def test_events_that_leave_nothing_of_an_upgraded_line_are_named_as_the_cause(
+    tmp_path: Path,
+) -> None:
+    plant = simulate(PlantPlan())
+    panel, upgrades, events = (tmp_path / f"{name}.csv" for name in ("panel", "upgrades", "events"))
+    write_table(plant.books.panel.table, panel)
+    write_table(plant.upgrades.table, upgrades)
+    line = plant.upgrades.table["line"][0].as_py()
+    events.write_text(f"line,begins,ends,reason\n{line},2020-01-01,2030-01-01,rebuilt\n")
+    with pytest.raises(DataError, match=f"events leave no period of the upgraded line '{line}'"):
+        fit_files(panel, upgrades, Asked(events=events), as_json=True)
+
+
+def test_no_name_of_a_line_drives_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = simulate(PlantPlan())
+    names = {line: f"{line}\x1b[2J\n" for line in set(plant.books.panel.table["line"].to_pylist())}
+    panel, upgrades = tmp_path / "panel.parquet", tmp_path / "upgrades.parquet"
+    for table, path in ((plant.books.panel.table, panel), (plant.upgrades.table, upgrades)):
+        renamed = pa.array([names[line] for line in table["line"].to_pylist()])
+        write_table(table.set_column(0, "line", renamed), path)
+    fit_files(panel, upgrades, Asked(details=True), as_json=False)
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert text.count(r"\x1b[2J\n ") >= len(names)
 
 
 def test_details_are_told_in_words_and_in_json(

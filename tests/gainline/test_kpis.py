@@ -129,7 +129,7 @@ def test_a_part_of_the_time_is_told_as_the_whole_tells_it(
 
 def test_a_time_without_readings_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["kpi", "--store", str(store), "--from", "2026-02-01T00:00:00Z"]) == 1
-    assert "no line has a state" in capsys.readouterr().err
+    assert "no line has a state in this time: check --from" in capsys.readouterr().err
 
 
 def test_without_the_rate_of_a_line_there_is_no_oee(
@@ -157,6 +157,17 @@ def test_a_line_that_is_not_there_is_named(store: Path, capsys: pytest.CaptureFi
 def test_people_get_a_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["kpi", "--store", str(store), "--by", "day"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["site", "line", "day", "shift"]
+
+
+def test_a_line_that_never_stood_still_has_no_stops(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = ("--line", "l", "--from", "2026-01-05T05:00:00Z", "--to", "2026-01-05T08:00:00Z")
+    for words in (("--stops", *before), ("--pareto", "stops", *before)):
+        assert asked(store, capsys, *words) == []
+        config = str(store.parent / "gainline.toml")
+        assert run(["kpi", "--store", str(store), "--config", config, *words]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 2  # the head alone
 
 
 def test_losses_and_stops_are_summed_up_the_largest_first(

@@ -115,6 +115,8 @@ def test_a_line_may_have_costs_of_its_own(
         ("line,investment\nL99,1\n", "'L99' is not one that may be upgraded"),
         ("line,investment\nL12,1\nL12,2\n", "is there twice"),
         ("line,investment\nL12,x\n", "has no number as investment"),
+        ("line,investment\nL12,-5\n", "costs.csv: line 'L12' has no number as investment"),
+        ("line,investment\nL12,inf\n", "give one that is not negative"),
     ],
 )
 def test_costs_that_do_not_fit_are_refused(
@@ -126,6 +128,14 @@ def test_costs_that_do_not_fit_are_refused(
     config = ["--config", str(folder / "gainline.toml")]
     assert run(["plan", "rollout", *files, "--costs", str(path), *config]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_pilots_that_nobody_waits_for_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(folder / "panel.csv"), "--upgrades", str(folder / "upgrades.csv")]
+    assert run(["plan", "rollout", *files, "--pilots", "2"]) == 2
+    assert "--pilots is for --wait" in capsys.readouterr().err
 
 
 def test_plans_are_read_by_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

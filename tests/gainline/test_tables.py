@@ -51,3 +51,10 @@ def test_what_has_no_place_in_a_cell_of_csv_becomes_text(tmp_path: Path) -> None
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path)
+
+
+def test_text_of_another_encoding_is_told_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("line,period\nPré,2026-03-02\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"t\.csv: is not UTF-8; save the file as UTF-8"):
+        read_table(path)
