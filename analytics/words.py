@@ -155,6 +155,8 @@ _REPORT = {
     "already.",
     "interval_column": "{level} interval",
     "profit": "Profit",
+    "no_profit": "What the gain is worth is not stated: what a unit sells for is not known"
+    " (economics.price_per_unit).",
     "profit_note": "For all lines of the programme, a year. More output is sold at the old margin; "
     "lower unit cost is saved on the old output; both together is the saving on the output that "
     "came on top. Whisker: {level} interval.",

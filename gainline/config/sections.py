@@ -278,7 +278,7 @@ class EconomicsSection(Section, frozen=True):
     """What a unit sells for and what the upgrade costs; every figure is of one line."""
 
     pricing: Literal["fixed_price", "cost_plus"] = "fixed_price"
-    price_per_unit: Positive = 20.0
+    price_per_unit: Positive | None = None
     margin: Positive = 0.1
     good_units_per_year: Positive | None = None
     unit_cost: Positive | None = None

@@ -14,7 +14,7 @@ from analytics.profit import Component, Economics, Plant
 from contracts.errors import ConfigError, DataError
 from contracts.panel import Panel, Upgrades
 from gainline.config.loading import Settings
-from gainline.config.sections import ComponentSection, EconomicsSection
+from gainline.config.sections import ComponentSection
 
 DAYS_PER_YEAR = 365.25
 
@@ -128,12 +128,18 @@ def stated_economics(settings: Settings) -> Economics:
     )
 
 
+def is_priced(settings: Settings) -> bool:
+    """Tell whether the configuration says what a unit sells for."""
+    section = settings.economics
+    return section.pricing == "cost_plus" or section.price_per_unit is not None
+
+
 def require_prices(settings: Settings) -> None:
-    """Raise ConfigError where nothing is said of what a line earns: a default is no price."""
-    if settings.economics == EconomicsSection():
+    """Raise ConfigError where nothing is said of what a unit sells for."""
+    if not is_priced(settings):
         raise ConfigError(
-            "economics: nothing is set, so what a unit sells for is not known; give --config FILE"
-            " with economics.price_per_unit and what else is true of your lines"
+            "economics.price_per_unit: it is not set, so what a unit sells for is not known; give"
+            " --config FILE with it and what else is true of your lines"
         )
 
 
@@ -158,6 +164,7 @@ def _economics(
     energy_kwh_per_unit: float,
     components: tuple[Component, ...] = (),
 ) -> Economics:
+    require_prices(settings)
     section, priced = settings.economics, settings.prices
     is_fixed = section.pricing == "fixed_price"
     return Economics(

@@ -143,9 +143,10 @@ def shift_metrics(settings: Settings) -> ShiftMetrics:
 
 
 def worth_of_piece(settings: Settings) -> float | None:
-    """Give price less variable cost of a good piece; None where the cost is not configured."""
+    """Give price less variable cost of a good piece; None where one is not configured."""
     economics = settings.economics
-    return None if economics.unit_cost is None else economics.price_per_unit - economics.unit_cost
+    price, cost = economics.price_per_unit, economics.unit_cost
+    return None if price is None or cost is None else price - cost
 
 
 def asked_lately(settings: Settings, until: datetime, length: timedelta) -> tuple[Asked, ...]:

@@ -240,9 +240,11 @@ def _with_gain(report: Report, periods: pa.Table, settings: Settings) -> Report:
     built = valuation.built_panel(settings, periods)
     upgrades = valuation.upgrades(settings)
     fitted = gain.fit(built.panel, upgrades, level=settings.gain.level, **_windows(settings))
-    economics = valuation.economics(settings, built.panel, periods)
+    if valuation.is_priced(settings):
+        economics = valuation.economics(settings, built.panel, periods)
+        report = _with_money(report, Prospect.measured(fitted), economics)
     return replace(
-        _with_money(report, Prospect.measured(fitted), economics),
+        report,
         gain=fitted,
         course=course_of(built.panel, upgrades, settings),
         panel=built.panel,

@@ -341,3 +341,9 @@ def test_the_time_of_a_note_is_written_as_long_as_it_holds(
     heard = Heard(datetime(2026, 3, 3, tzinfo=UTC), "csv", author="A. Brun")
     told = figures.time_of_note(note_of(words, heard), "on")
     assert told.replace(figures.DASH, "-") == written
+
+
+def test_a_gain_without_a_price_is_stated_and_its_worth_is_not() -> None:
+    text = Page(render(replace(FULL, profit=None, tornado=(), break_even=None))).text
+    assert "what a unit sells for is not known (economics.price_per_unit)" in text
+    assert "Net present value" not in text

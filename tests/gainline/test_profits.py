@@ -17,6 +17,7 @@ PLANT = """
 [prices]
 energy_per_kwh = 0.15
 [economics]
+price_per_unit = 20.0
 fixed_cost_per_year = 700000.0
 [economics.plant]
 hours_per_year = 6000.0
@@ -27,7 +28,12 @@ energy_kwh_per_unit = 1.8
 labour_cost_per_hour = 58.0
 maintenance_cost_per_hour = 20.0
 """
-ONE_LINE = "[economics]\ngood_units_per_year = 1000.0\nunit_cost = 10.0\n"
+ONE_LINE = """
+[economics]
+price_per_unit = 20.0
+good_units_per_year = 1000.0
+unit_cost = 10.0
+"""
 
 
 def answered(
@@ -144,6 +150,15 @@ def test_a_panel_is_not_priced_by_defaults(
 ) -> None:
     assert run(["profit", *files]) == 3
     assert "economics.price_per_unit" in capsys.readouterr().err
+
+
+def test_what_else_is_true_of_a_line_is_no_price(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str]
+) -> None:
+    path = tmp_path / "gainline.toml"
+    path.write_text("[economics]\ninvestment = 350000.0\n", encoding="utf-8")
+    assert run(["profit", *files, "--config", str(path)]) == 3
+    assert "economics.price_per_unit: it is not set" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """What a report looks at more closely, and where it does not."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from contracts.panel import Panel, Upgrades
+from contracts.periods import PERIODS_SCHEMA
+from contracts.report import Report
 from gainline.config.loading import Settings
+from gainline.config.sections import EconomicsSection, PanelSection, UpgradeSection
+from gainline.reports import reporting
 from gainline.reports.reporting import LOOKED_AT_ROWS_MAX, course_of
 from tests.analytics.test_gain import plant
 
@@ -43,3 +48,25 @@ def test_a_panel_that_would_take_long_is_not_looked_at() -> None:
     )
     upgraded = {"line": ["line 0"], "upgraded_on": [MONDAY + timedelta(weeks=50)]}
     assert course_of(Panel(table), Upgrades(pa.table(upgraded)), Settings()) is None
+
+
+def test_a_report_states_no_profit_at_a_price_that_nobody_gave() -> None:
+    panel, upgrades = plant(1, alpha=1.2)
+    kwh = np.array(panel["output"]) * np.array(panel["unit_cost"])
+    rows = [
+        {"line": line, "period": day, "metric": metric, "increase": float(value)}
+        | {"mean": None, "active_share": None, "count": 9, "good_count": 9}
+        for metric, values in (("good_count", panel["output"]), ("energy_kwh", kwh))
+        for line, day, value in zip(panel["line"], panel["period"], values, strict=True)
+    ]
+    periods = pa.Table.from_pylist(rows, schema=PERIODS_SCHEMA)
+    told = zip(upgrades["line"], upgrades["upgraded_on"], strict=True)
+    settings = Settings(
+        panel=PanelSection(material_kg="", state="", mix=None, ambient_c=None),
+        upgrades=tuple(UpgradeSection(line=line, upgraded_on=day) for line, day in told),
+    )
+    empty = Report(title="Report", made_at=datetime.now(UTC), period=(MONDAY, MONDAY))
+    report = reporting._with_gain(empty, periods, settings)
+    assert (report.gain is not None, report.profit) == (True, None)
+    priced = msgspec.structs.replace(settings, economics=EconomicsSection(price_per_unit=20.0))
+    assert reporting._with_gain(empty, periods, priced).profit is not None
