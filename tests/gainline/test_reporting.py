@@ -52,17 +52,23 @@ def test_a_panel_that_would_take_long_is_not_looked_at() -> None:
 
 def test_a_report_states_no_profit_at_a_price_that_nobody_gave() -> None:
     panel, upgrades = plant(1, alpha=1.2)
-    kwh = np.array(panel["output"]) * np.array(panel["unit_cost"])
+    output = np.array(panel["output"])
+    counters = {
+        "good_count": output,
+        "energy_kwh": output * np.array(panel["unit_cost"]),
+        "material_kg": output,
+        "state": output,
+    }
     rows = [
         {"line": line, "period": day, "metric": metric, "increase": float(value)}
-        | {"mean": None, "active_share": None, "count": 9, "good_count": 9}
-        for metric, values in (("good_count", panel["output"]), ("energy_kwh", kwh))
+        | {"mean": None, "active_share": 0.5, "count": 9, "good_count": 9}
+        for metric, values in counters.items()
         for line, day, value in zip(panel["line"], panel["period"], values, strict=True)
     ]
     periods = pa.Table.from_pylist(rows, schema=PERIODS_SCHEMA)
     told = zip(upgrades["line"], upgrades["upgraded_on"], strict=True)
     settings = Settings(
-        panel=PanelSection(material_kg="", state="", mix=None, ambient_c=None),
+        panel=PanelSection(mix=None, ambient_c=None),
         upgrades=tuple(UpgradeSection(line=line, upgraded_on=day) for line, day in told),
     )
     empty = Report(title="Report", made_at=datetime.now(UTC), period=(MONDAY, MONDAY))
