@@ -51,11 +51,11 @@ def look_closer(
             )
         grid, _, _ = outliers.leave_out(grid, has_periods=True)
         used = grid.before & ~grid.is_upgraded[:, None]
-        seen = _Seen(grid, baseline.two_way(grid.y, grid.x, used), waves.common(grid))
+        looked = _Seen(grid, baseline.two_way(grid.y, grid.x, used), waves.common(grid))
         return CloserLook(
-            course=tuple(_course(seen, ramp, level)),
-            in_time=_in_time(seen, level),
-            placebos=tuple(_placebos(seen)),
+            course=tuple(_course(looked, ramp, level)),
+            in_time=_in_time(looked, level),
+            placebos=tuple(_placebos(looked)),
             anticipations=tuple(
                 _anticipations(panel, upgrades, (level, ramp, anticipation)),
             ),
@@ -113,20 +113,20 @@ def _course(looked: _Seen, ramp: int, level: float) -> list[Since]:
     return steps
 
 
-def _in_time(seen: _Seen, level: float) -> tuple[Interval, Interval] | None:
+def _in_time(looked: _Seen, level: float) -> tuple[Interval, Interval] | None:
     """Compare the last quarter before the upgrades with the rest; None where there is none."""
-    grid = seen.grid
+    grid = looked.grid
     line = grid.programme
     line = line[grid.before[line].sum(dim=1) >= gates.PERIODS_MIN]
-    found = _found(seen, gates.eve(grid, line), grid.before[line]) if len(line) else None
+    found = _found(looked, gates.eve(grid, line), grid.before[line]) if len(line) else None
     return None if found is None else _mean(found, level)
 
 
-def _found(seen: _Seen, every: Weights, may_change: Tensor) -> Contrasts | None:
+def _found(looked: _Seen, every: Weights, may_change: Tensor) -> Contrasts | None:
     if not len(every.line):
         return None
-    grid, base, _ = seen
-    every, went = seen.without_wave(every, may_change)
+    grid, base, _ = looked
+    every, went = looked.without_wave(every, may_change)
     weights = every.kept(contrasts.comparable(grid, base, every, grid.controls))
     if not len(weights.line):
         return None
@@ -141,11 +141,11 @@ def _mean(found: Contrasts, level: float) -> tuple[Interval, Interval]:
     return statement.alpha_of(logs[0]), statement.beta_of(logs[1])
 
 
-def _placebos(seen: _Seen) -> list[Placebo]:
+def _placebos(looked: _Seen) -> list[Placebo]:
     """Apply the programme's mean contrast to each control, as the others see it."""
-    grid, base, _ = seen
+    grid, base, _ = looked
     plain = contrasts.after_less_before(grid)
-    weights, _ = seen.without_wave(plain, grid.before[plain.line])
+    weights, _ = looked.without_wave(plain, grid.before[plain.line])
     rest = baseline.residuals(base, grid.y, grid.x, grid.seen)
     controls = grid.controls
     cells = grid.seen[controls].double()  # (c, T)

@@ -39,6 +39,7 @@ LINES_MAX = 60  # a common wave shows in so many as well as in all
 # A contrast whose noise has more than twice the size does not balance a wave, it extrapolates what
 # the periods before hardly show of it.
 PRICE_MAX = 4.0
+ROUNDING = 1e-9  # what a line has in a row that it is not part of: some 1e-16
 ROUNDS = 30  # of the search for a leading wave: sure to a percent, as the test needs
 
 
@@ -68,7 +69,7 @@ def common(grid: Grid) -> Tensor:
     rest = _of_one_size(rest, seen)
     if sites.are_told(grid.site[controls]):
         turn = apart(grid.site[controls])
-        seen = (turn.abs() > 1e-9).double() @ seen.double() > 0
+        seen = (turn.abs() > ROUNDING).double() @ seen.double() > 0
         rest = _of_one_size(turn @ rest, seen)
     found = none(grid)
     for _ in range(WAVES_MAX):

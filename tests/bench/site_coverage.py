@@ -1,6 +1,6 @@
 """How often the truth lies in the interval where the lines of a site share shocks.
 
-    python -m tests.bench.site_coverage [--seeds 120]
+    python -m tests.bench.site_coverage [--seeds 120] [--first-seed 0]
 
 Forty lines on eight, three or two sites, 60 weeks, no effect; the shocks of a site are as large as
 its lines' own noise, or none. Inside, the interval's width and the error are of both outcomes, on
@@ -81,13 +81,14 @@ def judged(table: pa.Table, upgrades: Upgrades) -> npt.NDArray[np.float64]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=120)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--layouts", default=",".join(LAYOUTS))
     asked = parser.parse_args()
     print("shock  upgraded      site    inside  width  root mean square error")
     for shock in (SHOCK, 0.0):
         for layout in asked.layouts.split(","):
             rows: dict[str, list[npt.NDArray[np.float64]]] = {"untold": [], "told": []}
-            for seed in range(asked.seeds):
+            for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
                 table, upgrades = panel_of(seed, shock=shock, layout=layout)
                 rows["told"].append(judged(table, upgrades))
                 rows["untold"].append(judged(table.drop_columns(["site"]), upgrades))
